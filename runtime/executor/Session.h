@@ -1,0 +1,108 @@
+//===- Session.h - One plan on one device ----------------------*- C++ -*-===//
+#pragma once
+
+#include "runtime/device/Device.h"
+#include "runtime/plan/Plan.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace llamarun {
+
+/// Owns the memory of a plan on a device and runs its programs. Knows nothing
+/// of training: weights, batches and files are its caller's.
+///
+///   Session session(plan, createDevice(plan->target().kind()->str()));
+///   session.writeTensor(fb::Role::Weight, "score.weight", bytes);
+///   const fb::Program *p = session.find(fb::ProgramKind::Train, tokens,
+///   batch); session.writeInput(*p, "input_ids", bytes);   // every input,
+///   every step session.run(*p); session.readOutput(*p, "loss", bytes);
+class Session {
+public:
+  /// Allocates exactly the plan's allocations, uploads Data tensors from the
+  /// plan's constants, leaves everything else zero and loads the code.
+  /// \throws Error(BadInput) when the plan is for another target,
+  /// Error(DoesNotFit) with the largest allocations when memory is short.
+  Session(std::shared_ptr<const Plan> plan, std::unique_ptr<Device> device);
+  ~Session();
+  Session(const Session &) = delete;
+  Session &operator=(const Session &) = delete;
+
+  const Plan &plan() const { return *thePlan; }
+  Device &device() { return *theDevice; }
+
+  // --- persistent tensors ---------------------------------------------------
+  /// All tensors of the plan: plan().tensor(i); their local shape and dtype are
+  /// in plan().buffer(tensor.buffer()).
+  std::size_t tensorCount() const { return thePlan->tensorCount(); }
+
+  /// Writes `bytes` at byte `offset` of a tensor's local, row-major elements
+  /// in the buffer's dtype. Without an offset the sizes must be equal.
+  /// \throws Error(BadInput) that names the tensor for an unknown one, a wrong
+  /// size or a range outside.
+  void writeTensor(fb::Role role, std::string_view name,
+                   std::span<const std::byte> bytes);
+  void writeTensorPart(fb::Role role, std::string_view name,
+                       std::span<const std::byte> bytes, std::uint64_t offset);
+  /// Reads a whole tensor; `bytes` has its size.
+  void readTensor(fb::Role role, std::string_view name,
+                  std::span<std::byte> bytes);
+
+  // --- programs -------------------------------------------------------------
+  /// The smallest program of `kind` for `tokens` packed tokens of `sequences`
+  /// sequences, or null if the plan has none that big.
+  const fb::Program *find(fb::ProgramKind kind, std::uint64_t tokens,
+                          std::uint64_t sequences = 1) const {
+    return thePlan->find(kind, tokens, sequences);
+  }
+
+  /// Writes a whole input. Inputs of programs may share memory: write all of a
+  /// program's inputs before each run.
+  void writeInput(const fb::Program &program, std::string_view name,
+                  std::span<const std::byte> bytes);
+  bool hasInput(const fb::Program &program, std::string_view name) const;
+  bool hasOutput(const fb::Program &program, std::string_view name) const;
+
+  /// Captures a program so that the first run() costs no more than the others.
+  void prepare(const fb::Program &program);
+  /// Runs a program; on an asynchronous device it may still run on return.
+  void run(const fb::Program &program);
+  /// Waits for the program, then reads a whole output.
+  void readOutput(const fb::Program &program, std::string_view name,
+                  std::span<std::byte> bytes);
+  void synchronize() { theDevice->synchronize(); }
+
+  /// Bytes really allocated, as the device counts them; inspect and --report
+  /// predict the same numbers from the plan.
+  std::uint64_t allocatedBytes(fb::Category category) const {
+    return theDevice->allocatedBytes(category);
+  }
+
+  /// The device memory of buffer `i` of the plan.
+  DeviceRange range(std::size_t i) const;
+
+private:
+  std::shared_ptr<const Plan> thePlan;
+  std::unique_ptr<Device> theDevice;
+  std::vector<void *> allocations;
+  std::vector<KernelHandle> kernels;
+  // By the program's address in the plan.
+  std::unordered_map<const fb::Program *, std::unique_ptr<Graph>> graphs;
+
+  void checkMemory() const;
+  void allocateAll();
+  void releaseAll();
+  void loadCode();
+  void uploadConstants();
+  const fb::Tensor &tensor(fb::Role role, std::string_view name) const;
+  Graph &graphOf(const fb::Program &program);
+};
+
+} // namespace llamarun
