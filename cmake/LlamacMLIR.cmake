@@ -1,8 +1,8 @@
 # MLIR and LLVM 22 from the distribution's packages, linked as shared libraries.
 if(NOT MLIR_DIR)
-  set(MLIR_DIR /usr/lib/llvm-22/lib/cmake/mlir CACHE PATH "")
+  set(MLIR_DIR /usr/lib/llvm-22/lib/cmake/mlir CACHE PATH "" FORCE)
 endif()
-find_package(MLIR 22 REQUIRED CONFIG)
+find_package(MLIR 22.1 REQUIRED CONFIG)
 list(APPEND CMAKE_MODULE_PATH "${MLIR_CMAKE_DIR}" "${LLVM_CMAKE_DIR}")
 include(TableGen)
 include(AddLLVM)

@@ -1,0 +1,9 @@
+//===- LlmOps.td - All ops of the llm dialect -----------------------------===//
+#ifndef LLM_OPS_TD
+#define LLM_OPS_TD
+
+include "dialects/llm/LlmGraphOps.td"
+include "dialects/llm/LlmTrainOps.td"
+include "dialects/llm/LlmFusedOps.td"
+
+#endif // LLM_OPS_TD
