@@ -1,0 +1,388 @@
+#include "runtime/plan/Inspect.h"
+
+#include "runtime/plan/Verify.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+namespace llamarun {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string text(const flatbuffers::String *s) {
+  return std::string(viewOf(s));
+}
+
+const char *nameOf(fb::Head head) {
+  switch (head) {
+  case fb::Head::Classification:
+    return "classification";
+  case fb::Head::Regression:
+    return "regression";
+  case fb::Head::CausalLM:
+    return "causal LM";
+  }
+  return "unknown";
+}
+
+const char *nameOf(fb::CodeFormat format) {
+  switch (format) {
+  case fb::CodeFormat::ElfSharedObject:
+    return "ELF shared object";
+  case fb::CodeFormat::Cubin:
+    return "cubin";
+  case fb::CodeFormat::Ptx:
+    return "PTX";
+  }
+  return "unknown";
+}
+
+const char *nameOf(fb::CollectiveKind kind) {
+  switch (kind) {
+  case fb::CollectiveKind::AllReduceSum:
+    return "all_reduce sum";
+  case fb::CollectiveKind::AllReduceMax:
+    return "all_reduce max";
+  case fb::CollectiveKind::AllGather:
+    return "all_gather";
+  case fb::CollectiveKind::ReduceScatterSum:
+    return "reduce_scatter sum";
+  case fb::CollectiveKind::Broadcast:
+    return "broadcast";
+  }
+  return "unknown";
+}
+
+/// "12.3 MiB"
+std::string human(std::uint64_t bytes) {
+  static const char *units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double value = static_cast<double>(bytes);
+  int unit = 0;
+  while (value >= 1024 && unit < 4) {
+    value /= 1024;
+    ++unit;
+  }
+  char buffer[48];
+  std::snprintf(buffer, sizeof buffer, unit ? "%.2f %s" : "%.0f %s", value,
+                units[unit]);
+  return buffer;
+}
+
+/// "12.3 G" with decimal prefixes, for operations.
+std::string decimal(std::uint64_t count) {
+  static const char *units[] = {"", "k", "M", "G", "T", "P"};
+  double value = static_cast<double>(count);
+  int unit = 0;
+  while (value >= 1000 && unit < 5) {
+    value /= 1000;
+    ++unit;
+  }
+  char buffer[48];
+  std::snprintf(buffer, sizeof buffer, unit ? "%.2f %s" : "%.0f%s", value,
+                units[unit]);
+  return buffer;
+}
+
+std::string padded(std::string s, std::size_t width) {
+  if (s.size() < width)
+    s.resize(width, ' ');
+  return s;
+}
+
+struct Ledger {
+  std::string program;
+  std::size_t step;
+  const char *kind;
+  std::string axes;
+  std::uint64_t bytes;
+  std::string location;
+};
+
+/// Every collective of every program, in order; the ranks of a grid run the
+/// same list.
+std::vector<Ledger> collectives(const Plan &plan) {
+  std::vector<Ledger> result;
+  for (std::size_t p = 0; p < plan.programCount(); ++p) {
+    auto *steps = plan.program(p).steps();
+    for (std::uint32_t i = 0; i < steps->size(); ++i) {
+      auto *op = steps->Get(i)->operation_as_Collective();
+      if (!op)
+        continue;
+      std::string axes;
+      for (auto axis : *op->axes())
+        axes += (axes.empty() ? "" : ",") +
+                text(plan.root().grid()->Get(axis)->name());
+      result.push_back(
+          {text(plan.program(p).name()), i, nameOf(op->kind()), axes,
+           std::max(plan.bytes(op->source()), plan.bytes(op->target())),
+           text(plan.root().locations()->Get(steps->Get(i)->location()))});
+    }
+  }
+  return result;
+}
+
+std::map<std::string, std::size_t> stepsByKind(const fb::Program &program) {
+  std::map<std::string, std::size_t> counts;
+  for (auto *step : *program.steps())
+    ++counts[llamarun::nameOf(step->operation_type())];
+  return counts;
+}
+
+/// How many launches of all programs use each kernel.
+std::vector<std::size_t> kernelUses(const Plan &plan) {
+  std::vector<std::size_t> uses(sizeOf(plan.root().kernels()));
+  for (std::size_t p = 0; p < plan.programCount(); ++p)
+    for (auto *step : *plan.program(p).steps())
+      if (auto *launch = step->operation_as_Launch())
+        ++uses[launch->kernel()];
+  return uses;
+}
+
+struct Parameters {
+  std::uint64_t all = 0, trainable = 0;
+};
+Parameters countParameters(const Plan &plan) {
+  Parameters count;
+  for (std::size_t i = 0; i < plan.tensorCount(); ++i) {
+    auto role = plan.tensor(i).role();
+    if (role != fb::Role::Weight && role != fb::Role::Parameter)
+      continue;
+    std::uint64_t elements = 1;
+    for (std::size_t d = 0; d < sizeOf(plan.tensor(i).global_shape()); ++d)
+      elements *= plan.tensor(i).global_shape()->Get(d);
+    count.all += elements;
+    if (role == fb::Role::Parameter)
+      count.trainable += elements;
+  }
+  return count;
+}
+
+template <typename V> Json listOf(const V *strings) {
+  Json list = Json::array();
+  for (std::size_t i = 0; i < sizeOf(strings); ++i)
+    list.push_back(text(strings->Get(i)));
+  return list;
+}
+
+Json patternsOf(
+    const flatbuffers::Vector<flatbuffers::Offset<fb::Pattern>> *patterns) {
+  Json object = Json::object();
+  for (std::size_t i = 0; i < sizeOf(patterns); ++i)
+    object[text(patterns->Get(i)->key())] = patterns->Get(i)->value();
+  return object;
+}
+
+} // namespace
+
+std::array<std::uint64_t, kCategories> plannedBytes(const Plan &plan) {
+  std::array<std::uint64_t, kCategories> bytes{};
+  for (std::size_t i = 0; i < plan.allocationCount(); ++i)
+    bytes[static_cast<std::size_t>(plan.allocation(i).category())] +=
+        plan.allocation(i).bytes();
+  return bytes;
+}
+
+void inspect(const Plan &plan, std::ostream &out) {
+  // Only names were checked for control characters at load.
+  auto safe = [](const flatbuffers::String *s) { return printable(viewOf(s)); };
+  auto &root = plan.root();
+  auto &model = plan.model();
+  auto &task = plan.task();
+  auto &adapter = plan.adapter();
+  auto line = [&out](const char *label) -> std::ostream & {
+    return out << padded(label, 12);
+  };
+  line("plan") << plan.path() << "\n";
+  line("hash") << plan.hash() << "\n";
+  line("made by") << "llamac " << safe(root.compiler_version()) << " "
+                  << safe(root.flags()) << "\n";
+  line("target") << safe(plan.target().kind()) << " "
+                 << safe(plan.target().arch()) << " "
+                 << safe(plan.target().features()) << "\n";
+  line("grid");
+  if (sizeOf(root.grid()) == 0)
+    out << "one device";
+  for (std::size_t i = 0; i < sizeOf(root.grid()); ++i)
+    out << (i ? " x " : "") << safe(root.grid()->Get(i)->name()) << "="
+        << root.grid()->Get(i)->size();
+  out << "\n";
+  line("model") << safe(model.name()) << ": " << model.layers()
+                << " layers, hidden " << model.hidden_size() << ", MLP "
+                << model.intermediate_size() << ", heads " << model.heads()
+                << "/" << model.kv_heads() << " x " << model.head_dim()
+                << ", vocabulary " << model.vocab_size() << ", "
+                << nameOf(model.compute()) << "\n";
+  auto parameters = countParameters(plan);
+  line("parameters") << parameters.all << ", trainable " << parameters.trainable
+                     << "\n";
+  line("task") << safe(task.name()) << " (" << nameOf(task.head()) << "), "
+               << task.labels() << " labels, batch " << task.batch() << " x "
+               << task.accumulation() << ", at most " << task.max_length()
+               << " tokens a sequence\n";
+  line("adapter") << safe(adapter.kind()) << " r=" << adapter.rank()
+                  << " alpha=" << adapter.alpha()
+                  << " dropout=" << adapter.dropout() << " on "
+                  << sizeOf(adapter.modules()) << " modules\n";
+
+  out << "\nmemory\n";
+  auto bytes = plannedBytes(plan);
+  std::uint64_t total = 0;
+  for (std::size_t c = 0; c < kCategories; ++c) {
+    total += bytes[c];
+    if (bytes[c])
+      out << "  " << padded(nameOf(static_cast<fb::Category>(c)), 18)
+          << human(bytes[c]) << " (" << bytes[c] << ")\n";
+  }
+  out << "  " << padded("total", 18) << human(total) << " (" << total << ")\n";
+
+  out << "\nprograms\n";
+  for (std::size_t i = 0; i < plan.programCount(); ++i) {
+    auto &program = plan.program(i);
+    out << "  " << padded(safe(program.name()), 18) << program.tokens()
+        << " tokens, " << program.sequences() << " sequences, "
+        << program.steps()->size() << " steps (";
+    bool first = true;
+    for (auto &[kind, count] : stepsByKind(program)) {
+      out << (first ? "" : ", ") << count << " " << kind;
+      first = false;
+    }
+    out << "), " << program.streams() << " streams, "
+        << decimal(program.flops()) << "FLOP, " << human(program.bytes())
+        << " traffic, " << human(program.activation_bytes())
+        << " activations\n";
+  }
+
+  auto ledger = collectives(plan);
+  out << "\ncollectives" << (ledger.empty() ? ": none\n" : "\n");
+  for (auto &entry : ledger)
+    out << "  " << entry.program << " step " << entry.step << ": " << entry.kind
+        << " over " << entry.axes << ", " << human(entry.bytes) << " "
+        << printable(entry.location) << "\n";
+
+  out << "\nkernels\n";
+  auto uses = kernelUses(plan);
+  for (std::size_t i = 0; i < uses.size(); ++i)
+    out << "  " << padded(safe(root.kernels()->Get(i)->symbol()), 32) << " "
+        << uses[i] << " launches  "
+        << safe(root.kernels()->Get(i)->description()) << "\n";
+  for (std::size_t i = 0; i < sizeOf(root.code_objects()); ++i) {
+    auto *object = root.code_objects()->Get(i);
+    out << "  code object " << i << ": " << nameOf(object->format()) << " "
+        << safe(object->arch()) << ", " << human(object->data()->size())
+        << "\n";
+  }
+}
+
+std::string inspectJson(const Plan &plan) {
+  auto &root = plan.root();
+  auto &model = plan.model();
+  auto &task = plan.task();
+  auto &adapter = plan.adapter();
+  Json json;
+  json["file"] = plan.path();
+  json["hash"] = plan.hash();
+  json["schema_hash"] = text(root.schema_hash());
+  json["compiler_version"] = text(root.compiler_version());
+  json["flags"] = text(root.flags());
+  json["model_hash"] = text(root.model_hash());
+  json["target"] = {{"kind", text(plan.target().kind())},
+                    {"arch", text(plan.target().arch())},
+                    {"features", text(plan.target().features())}};
+  json["grid"] = Json::array();
+  for (std::size_t i = 0; i < sizeOf(root.grid()); ++i)
+    json["grid"].push_back({{"name", text(root.grid()->Get(i)->name())},
+                            {"size", root.grid()->Get(i)->size()}});
+  auto parameters = countParameters(plan);
+  json["model"] = {{"name", text(model.name())},
+                   {"hidden_size", model.hidden_size()},
+                   {"intermediate_size", model.intermediate_size()},
+                   {"layers", model.layers()},
+                   {"heads", model.heads()},
+                   {"kv_heads", model.kv_heads()},
+                   {"head_dim", model.head_dim()},
+                   {"vocab_size", model.vocab_size()},
+                   {"max_positions", model.max_positions()},
+                   {"tied_embeddings", model.tied_embeddings()},
+                   {"compute", nameOf(model.compute())},
+                   {"parameters", parameters.all},
+                   {"trainable_parameters", parameters.trainable}};
+  json["task"] = {
+      {"name", text(task.name())},       {"head", nameOf(task.head())},
+      {"labels", task.labels()},         {"batch", task.batch()},
+      {"max_length", task.max_length()}, {"accumulation", task.accumulation()}};
+  json["adapter"] = {{"kind", text(adapter.kind())},
+                     {"rank", adapter.rank()},
+                     {"alpha", adapter.alpha()},
+                     {"dropout", adapter.dropout()},
+                     {"use_rslora", adapter.use_rslora()},
+                     {"targets", listOf(adapter.targets())},
+                     {"targets_is_regex", adapter.targets_is_regex()},
+                     {"modules", listOf(adapter.modules())},
+                     {"rank_pattern", patternsOf(adapter.rank_pattern())},
+                     {"alpha_pattern", patternsOf(adapter.alpha_pattern())}};
+  auto bytes = plannedBytes(plan);
+  std::uint64_t total = 0;
+  for (std::size_t c = 0; c < kCategories; ++c) {
+    json["memory"][nameOf(static_cast<fb::Category>(c))] = bytes[c];
+    total += bytes[c];
+  }
+  json["memory"]["total"] = total;
+  json["tensors"] = Json::array();
+  for (std::size_t i = 0; i < plan.tensorCount(); ++i) {
+    auto &tensor = plan.tensor(i);
+    auto &buffer = plan.buffer(tensor.buffer());
+    Json shape = Json::array();
+    for (std::size_t d = 0; d < sizeOf(buffer.shape()); ++d)
+      shape.push_back(buffer.shape()->Get(d));
+    json["tensors"].push_back({{"name", text(tensor.name())},
+                               {"role", nameOf(tensor.role())},
+                               {"dtype", nameOf(buffer.dtype())},
+                               {"local_shape", shape}});
+  }
+  json["programs"] = Json::array();
+  for (std::size_t i = 0; i < plan.programCount(); ++i) {
+    auto &program = plan.program(i);
+    json["programs"].push_back(
+        {{"name", text(program.name())},
+         {"kind", nameOf(program.kind())},
+         {"tokens", program.tokens()},
+         {"sequences", program.sequences()},
+         {"streams", program.streams()},
+         {"steps", program.steps()->size()},
+         {"steps_by_kind", stepsByKind(program)},
+         {"flops", program.flops()},
+         {"bytes", program.bytes()},
+         {"activation_bytes", program.activation_bytes()}});
+  }
+  json["collectives"] = Json::array();
+  for (auto &entry : collectives(plan))
+    json["collectives"].push_back({{"program", entry.program},
+                                   {"step", entry.step},
+                                   {"kind", entry.kind},
+                                   {"axes", entry.axes},
+                                   {"bytes", entry.bytes},
+                                   {"location", entry.location}});
+  json["kernels"] = Json::array();
+  auto uses = kernelUses(plan);
+  for (std::size_t i = 0; i < uses.size(); ++i) {
+    auto *kernel = root.kernels()->Get(static_cast<std::uint32_t>(i));
+    json["kernels"].push_back({{"symbol", text(kernel->symbol())},
+                               {"description", text(kernel->description())},
+                               {"code_object", kernel->code_object()},
+                               {"launches", uses[i]}});
+  }
+  json["code_objects"] = Json::array();
+  for (std::size_t i = 0; i < sizeOf(root.code_objects()); ++i) {
+    auto *object = root.code_objects()->Get(i);
+    json["code_objects"].push_back({{"format", nameOf(object->format())},
+                                    {"arch", text(object->arch())},
+                                    {"bytes", object->data()->size()}});
+  }
+  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+} // namespace llamarun

@@ -1,0 +1,86 @@
+//===- VerifyContext.h - Shared by the parts of the verifier ---*- C++ -*-===//
+#pragma once
+
+#include "runtime/plan/Plan.h"
+#include "runtime/plan/Verify.h"
+#include "runtime/support/Error.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace llamarun::verify {
+
+/// Limits that no real plan comes near. They keep arithmetic far from overflow
+/// and a message readable.
+inline constexpr std::uint64_t kMaxBytes = 1ull << 47; // of one plan's memory
+inline constexpr std::uint64_t kMaxRank = 8;
+inline constexpr std::uint64_t kMaxName = 1024;
+inline constexpr std::uint64_t kMaxStreams = 64;
+inline constexpr std::uint64_t kMaxWaits = 256;     // one per stream is enough
+inline constexpr std::uint64_t kMaxArguments = 500; // CUDA: 4 KB of parameters
+inline constexpr std::uint64_t kMaxItems = (1ull << 31) - 1;
+
+/// A buffer after its own checks: where it is, all in range.
+struct Range {
+  std::uint64_t allocation = 0;
+  std::uint64_t begin = 0; ///< bytes in the allocation
+  std::uint64_t end = 0;
+  bool overlaps(const Range &o) const {
+    return allocation == o.allocation && begin < o.end && o.begin < end;
+  }
+};
+
+/// The plan, what is known of it so far, and where in it we are.
+struct Context {
+  const fb::Plan &plan;
+  const std::string &file;
+  std::vector<Range> ranges;         ///< of each buffer
+  std::vector<std::uint64_t> counts; ///< elements of each buffer
+  std::uint64_t gridSize = 1;
+  std::string where; ///< "program 'train_64', step 3 (gemm, loc): "
+
+  template <typename... Parts>
+  [[noreturn]] void reject(const Parts &...parts) const {
+    fail(ExitCode::BadInput, file, ": bad plan: ", where, parts...);
+  }
+  template <typename... Parts>
+  void require(bool condition, const Parts &...parts) const {
+    if (!condition)
+      reject(parts...);
+  }
+
+  const fb::Buffer &buffer(std::uint64_t i) const {
+    return *plan.buffers()->Get(static_cast<flatbuffers::uoffset_t>(i));
+  }
+  fb::Category categoryOf(std::uint64_t buffer) const {
+    return plan.allocations()
+        ->Get(static_cast<flatbuffers::uoffset_t>(ranges[buffer].allocation))
+        ->category();
+  }
+  /// Checks an index into the buffer table.
+  void checkBuffer(std::uint64_t index, const char *what) const {
+    require(index < ranges.size(), what, " is buffer ", index, " of ",
+            ranges.size());
+  }
+};
+
+/// A present, short, printable string. Returns it.
+std::string_view checkName(const Context &context,
+                           const flatbuffers::String *name, const char *what);
+/// A string that may be missing or empty but is otherwise as checkName's.
+void checkText(const Context &context, const flatbuffers::String *text,
+               const char *what);
+/// "[2, 3]"
+std::string show(const flatbuffers::Vector<std::uint64_t> *shape);
+
+// Each part assumes that the parts before it have passed.
+void checkHeader(Context &context);   ///< target, grid, model, task, adapter
+void checkMemory(Context &context);   ///< allocations, buffers; fills ranges
+void checkTensors(Context &context);  ///< tensors, constants
+void checkCode(Context &context);     ///< code objects, kernels, locations
+void checkPrograms(Context &context); ///< bindings and steps
+void checkBindings(Context &context, const fb::Program &program);
+void checkSteps(Context &context, const fb::Program &program);
+
+} // namespace llamarun::verify

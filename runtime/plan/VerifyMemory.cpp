@@ -1,0 +1,229 @@
+// Allocations, buffers, tensors and constants.
+#include "runtime/plan/VerifyContext.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
+
+namespace llamarun::verify {
+
+static void checkAllocations(Context &context) {
+  auto *allocations = context.plan.allocations();
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < sizeOf(allocations); ++i) {
+    auto *allocation = allocations->Get(i);
+    context.where = "allocation " + std::to_string(i) + ": ";
+    checkName(context, allocation->name(), "name");
+    context.require(allocation->category() <= fb::Category::MAX,
+                    "unknown category");
+    auto alignment = allocation->alignment();
+    context.require(alignment != 0 && alignment <= 65536 &&
+                        (alignment & (alignment - 1)) == 0,
+                    "alignment of ", alignment,
+                    " is not a power of two up to 65536");
+    // Each term is below 2^48, so the sum cannot wrap before it is refused.
+    context.require(allocation->bytes() <= kMaxBytes, allocation->bytes(),
+                    " bytes");
+    total += allocation->bytes() + alignment;
+    context.require(total <= kMaxBytes,
+                    "the allocations take more than 2^47 bytes");
+  }
+}
+
+static void checkBuffers(Context &context) {
+  auto *allocations = context.plan.allocations();
+  auto *buffers = context.plan.buffers();
+  context.ranges.reserve(sizeOf(buffers));
+  context.counts.reserve(sizeOf(buffers));
+  for (std::size_t i = 0; i < sizeOf(buffers); ++i) {
+    auto *buffer = buffers->Get(i);
+    context.where = "buffer " + std::to_string(i) + ": ";
+    context.require(buffer->allocation() < sizeOf(allocations), "allocation ",
+                    buffer->allocation(), " of ", sizeOf(allocations));
+    context.require(buffer->dtype() <= fb::DType::MAX, "unknown dtype");
+    context.require(sizeOf(buffer->shape()) <= kMaxRank, "rank above 8");
+    std::uint64_t size = sizeOf(buffer->dtype()), bytes = size;
+    for (std::size_t d = 0; d < sizeOf(buffer->shape()); ++d) {
+      auto extent = buffer->shape()->Get(d);
+      context.require(extent != 0 && extent <= kMaxBytes / bytes, "shape ",
+                      show(buffer->shape()), " is empty or too large");
+      bytes *= extent;
+    }
+    auto *allocation = allocations->Get(buffer->allocation());
+    auto offset = buffer->offset();
+    context.require(offset <= allocation->bytes() &&
+                        bytes <= allocation->bytes() - offset,
+                    "bytes [", offset, ", +", bytes, ") are outside its ",
+                    "allocation of ", allocation->bytes());
+    context.require(offset % size == 0 && allocation->alignment() >= size,
+                    "offset ", offset, " does not fit the alignment of ",
+                    nameOf(buffer->dtype()));
+    context.ranges.push_back({buffer->allocation(), offset, offset + bytes});
+    context.counts.push_back(bytes / size);
+  }
+}
+
+void checkMemory(Context &context) {
+  checkAllocations(context);
+  checkBuffers(context);
+  context.where.clear();
+}
+
+/// The category whose allocations may hold tensors of `role`.
+static fb::Category categoryFor(fb::Role role) {
+  switch (role) {
+  case fb::Role::Weight:
+    return fb::Category::Weights;
+  case fb::Role::Parameter:
+    return fb::Category::Parameters;
+  case fb::Role::Gradient:
+    return fb::Category::Gradients;
+  case fb::Role::FirstMoment:
+  case fb::Role::SecondMoment:
+  case fb::Role::State:
+    return fb::Category::OptimizerState;
+  case fb::Role::Constant:
+    break;
+  }
+  return fb::Category::Constants;
+}
+
+static void checkInit(const Context &context, const fb::Tensor &tensor) {
+  auto *init = tensor.init();
+  context.require(init, "no init");
+  context.require(init->kind() <= fb::InitKind::MAX, "unknown kind of init");
+  context.require(std::isfinite(init->a()), "init value is not finite");
+  bool accumulated = tensor.role() == fb::Role::Gradient ||
+                     tensor.role() == fb::Role::FirstMoment ||
+                     tensor.role() == fb::Role::SecondMoment;
+  context.require(!accumulated || init->kind() == fb::InitKind::Zero,
+                  "a gradient or moment must begin as zero");
+  bool data = init->kind() == fb::InitKind::Data;
+  context.require(tensor.role() != fb::Role::Constant || data,
+                  "a constant needs data");
+  if (!data)
+    return;
+  auto *constants = context.plan.constants();
+  context.require(init->constant() < sizeOf(constants), "constant ",
+                  init->constant(), " of ", sizeOf(constants));
+  auto &range = context.ranges[tensor.buffer()];
+  auto bytes = sizeOf(constants->Get(init->constant())->data());
+  context.require(bytes == range.end - range.begin, "its constant has ", bytes,
+                  " bytes instead of ", range.end - range.begin);
+}
+
+/// Global shape, sharding and local shape agree: each dimension is cut into as
+/// many equal parts (rounded up) as its axes have devices.
+static void checkSharding(const Context &context, const fb::Tensor &tensor) {
+  auto *local = context.buffer(tensor.buffer()).shape();
+  auto *global = tensor.global_shape();
+  auto *sharding = tensor.sharding();
+  auto *grid = context.plan.grid();
+  context.require(sizeOf(global) == sizeOf(local) &&
+                      sizeOf(sharding) <= sizeOf(local),
+                  "global shape ", show(global), " and local shape ",
+                  show(local), " differ in rank");
+  std::uint64_t used = 0;
+  for (std::size_t d = 0; d < sizeOf(local); ++d) {
+    std::uint64_t parts = 1;
+    auto *axes = d < sizeOf(sharding) ? sharding->Get(d)->axes() : nullptr;
+    for (std::size_t j = 0; j < sizeOf(axes); ++j) {
+      auto axis = axes->Get(j);
+      context.require(axis < sizeOf(grid) && !(used >> axis & 1), "dimension ",
+                      d, " is split over a missing or used axis");
+      used |= 1ull << axis;
+      parts *= grid->Get(axis)->size();
+    }
+    auto extent = global->Get(d);
+    context.require(extent <= kMaxBytes &&
+                        local->Get(d) == (extent + parts - 1) / parts,
+                    "local shape ", show(local), " is not global shape ",
+                    show(global), " over its axes");
+  }
+}
+
+using ByName =
+    std::map<std::pair<std::string_view, fb::Role>, const fb::Tensor *>;
+
+/// Everything that trains has a gradient and both moments of its shape at its
+/// offset; nothing else has either.
+static void checkFamilies(Context &context, const ByName &byName) {
+  bool trains = false;
+  for (std::size_t i = 0; i < sizeOf(context.plan.programs()); ++i)
+    trains |=
+        context.plan.programs()->Get(i)->kind() != fb::ProgramKind::Evaluate;
+  for (auto &[key, tensor] : byName) {
+    auto [name, role] = key;
+    context.where = "tensor '" + std::string(name) + "': ";
+    if (role == fb::Role::Parameter) {
+      auto &range = context.ranges[tensor->buffer()];
+      context.require(range.begin % 64 == 0,
+                      "a parameter must start at a multiple of 64 bytes");
+      for (auto other : {fb::Role::Gradient, fb::Role::FirstMoment,
+                         fb::Role::SecondMoment}) {
+        auto found = byName.find({name, other});
+        if (found == byName.end()) {
+          context.require(!trains, "a parameter without ", nameOf(other));
+          continue;
+        }
+        auto &mine = context.buffer(tensor->buffer());
+        auto &its = context.buffer(found->second->buffer());
+        bool same = sizeOf(mine.shape()) == sizeOf(its.shape()) &&
+                    mine.dtype() == its.dtype() &&
+                    mine.offset() == its.offset();
+        for (std::size_t d = 0; same && d < sizeOf(mine.shape()); ++d)
+          same = mine.shape()->Get(d) == its.shape()->Get(d);
+        context.require(same, "its ", nameOf(other), " has shape ",
+                        show(its.shape()), " at ", its.offset(),
+                        ", the parameter ", show(mine.shape()), " at ",
+                        mine.offset());
+      }
+    } else if (role == fb::Role::Gradient || role == fb::Role::FirstMoment ||
+               role == fb::Role::SecondMoment) {
+      context.require(byName.count({name, fb::Role::Parameter}), nameOf(role),
+                      " of something that is no parameter");
+    } else if (role == fb::Role::Weight) {
+      context.require(!byName.count({name, fb::Role::Parameter}),
+                      "both a frozen weight and a parameter");
+    }
+  }
+}
+
+void checkTensors(Context &context) {
+  auto *tensors = context.plan.tensors();
+  ByName byName;
+  std::vector<std::pair<Range, std::string_view>> used;
+  for (std::size_t i = 0; i < sizeOf(tensors); ++i) {
+    auto &tensor = *tensors->Get(i);
+    context.where = "tensor " + std::to_string(i) + ": ";
+    auto name = checkName(context, tensor.name(), "name");
+    context.where = "tensor '" + std::string(name) + "': ";
+    context.require(tensor.role() <= fb::Role::MAX, "unknown role");
+    context.checkBuffer(tensor.buffer(), "its storage");
+    context.require(context.categoryOf(tensor.buffer()) ==
+                        categoryFor(tensor.role()),
+                    "a ", nameOf(tensor.role()), " in an allocation for ",
+                    nameOf(context.categoryOf(tensor.buffer())));
+    checkInit(context, tensor);
+    checkSharding(context, tensor);
+    context.require(
+        byName.emplace(std::pair(name, tensor.role()), &tensor).second,
+        "listed twice as ", nameOf(tensor.role()));
+    used.emplace_back(context.ranges[tensor.buffer()], name);
+  }
+  checkFamilies(context, byName);
+  std::sort(used.begin(), used.end(), [](auto &x, auto &y) {
+    return std::tie(x.first.allocation, x.first.begin) <
+           std::tie(y.first.allocation, y.first.begin);
+  });
+  context.where.clear();
+  for (std::size_t i = 1; i < used.size(); ++i)
+    context.require(!used[i - 1].first.overlaps(used[i].first), "tensors '",
+                    used[i - 1].second, "' and '", used[i].second,
+                    "' overlap in memory");
+}
+
+} // namespace llamarun::verify

@@ -1,0 +1,172 @@
+// Programs: their names, and the inputs and outputs that docs/plan.md promises.
+#include "runtime/plan/VerifyContext.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
+
+namespace llamarun::verify {
+namespace {
+
+struct Value {
+  const char *name;
+  fb::DType dtype;
+  std::vector<std::uint64_t> shape;
+};
+
+/// The table of inputs in docs/plan.md for one program.
+std::vector<Value> inputsOf(const Context &context,
+                            const fb::Program &program) {
+  std::uint64_t t = program.tokens(), b = program.sequences();
+  using enum fb::DType;
+  auto head = context.plan.task()->head();
+  Value labels{"labels", I32, {b}};
+  if (head == fb::Head::Regression)
+    labels.dtype = F32;
+  if (head == fb::Head::CausalLM)
+    labels.shape = {t};
+  return {{"input_ids", I32, {t}},      {"positions", I32, {t}},
+          {"cu_seqlens", I32, {b + 1}}, {"last_token", I32, {b}},
+          {"pool_index", I32, {t}},     labels,
+          {"loss_scale", F32, {1}},     {"hyper", F64, {8}},
+          {"random", I64, {2}}};
+}
+
+std::vector<Value> outputsOf(const Context &context,
+                             const fb::Program &program) {
+  using enum fb::DType;
+  auto *task = context.plan.task();
+  std::uint64_t width = task->head() == fb::Head::CausalLM
+                            ? context.plan.model()->vocab_size()
+                            : task->labels();
+  return {{"loss", F32, {1}},
+          {"logits", F32, {program.sequences(), width}},
+          {"grad_norm", F32, {1}},
+          {"learning_rate", F32, {1}}};
+}
+
+std::vector<std::string_view> requiredInputs(fb::ProgramKind kind) {
+  switch (kind) {
+  case fb::ProgramKind::Train:
+    return {"input_ids", "positions",  "cu_seqlens",
+            "labels",    "loss_scale", "hyper"};
+  case fb::ProgramKind::Accumulate:
+    return {"input_ids", "positions", "cu_seqlens", "labels", "loss_scale"};
+  case fb::ProgramKind::Evaluate:
+    break;
+  }
+  return {"input_ids", "positions", "cu_seqlens"};
+}
+
+std::vector<std::string_view> requiredOutputs(fb::ProgramKind kind) {
+  switch (kind) {
+  case fb::ProgramKind::Train:
+    return {"loss", "grad_norm", "learning_rate"};
+  case fb::ProgramKind::Accumulate:
+    return {"loss"};
+  case fb::ProgramKind::Evaluate:
+    break;
+  }
+  return {"logits"};
+}
+
+using Bindings = flatbuffers::Vector<flatbuffers::Offset<fb::Binding>>;
+
+/// Every binding is known, bound once, has its dtype and shape, lives in an
+/// allocation of `category` and overlaps no other; all of `required` are there.
+void checkSide(Context &context, const Bindings *bindings,
+               const std::vector<Value> &known,
+               const std::vector<std::string_view> &required,
+               fb::Category category, const char *side) {
+  std::set<std::string_view> seen;
+  std::vector<Range> used;
+  // A vector may repeat one table: bound the work below before doing it.
+  context.require(sizeOf(bindings) <= known.size(), "too many ", side, "s");
+  for (std::size_t i = 0; i < sizeOf(bindings); ++i) {
+    auto name = checkName(context, bindings->Get(i)->name(), "binding name");
+    auto index = bindings->Get(i)->buffer();
+    context.require(seen.insert(name).second, side, " '", name,
+                    "' is bound twice");
+    auto value = std::find_if(known.begin(), known.end(),
+                              [&](auto &v) { return v.name == name; });
+    context.require(value != known.end(), "unknown ", side, " '", name, "'");
+    context.checkBuffer(index, value->name);
+    auto &buffer = context.buffer(index);
+    bool same = buffer.dtype() == value->dtype &&
+                sizeOf(buffer.shape()) == value->shape.size();
+    for (std::size_t d = 0; same && d < value->shape.size(); ++d)
+      same = buffer.shape()->Get(d) == value->shape[d];
+    std::string expected;
+    for (auto extent : value->shape)
+      expected += (expected.empty() ? "" : ", ") + std::to_string(extent);
+    context.require(same, side, " '", name, "' is ", nameOf(buffer.dtype()),
+                    " ", show(buffer.shape()), " instead of ",
+                    nameOf(value->dtype), " [", expected, "]");
+    context.require(context.categoryOf(index) == category, side, " '", name,
+                    "' lies in an allocation for ",
+                    nameOf(context.categoryOf(index)));
+    for (auto &other : used)
+      context.require(!other.overlaps(context.ranges[index]), side, " '", name,
+                      "' overlaps another ", side);
+    used.push_back(context.ranges[index]);
+  }
+  for (auto name : required)
+    context.require(seen.count(name), side, " '", name, "' is missing");
+}
+
+} // namespace
+
+void checkBindings(Context &context, const fb::Program &program) {
+  auto required = requiredInputs(program.kind());
+  bool hasLoss = false;
+  for (std::size_t i = 0; i < sizeOf(program.outputs()); ++i)
+    hasLoss |= viewOf(program.outputs()->Get(i)->name()) == "loss";
+  if (program.kind() == fb::ProgramKind::Evaluate && hasLoss)
+    required.insert(required.end(), {"labels", "loss_scale"});
+  checkSide(context, program.inputs(), inputsOf(context, program), required,
+            fb::Category::Inputs, "input");
+  checkSide(context, program.outputs(), outputsOf(context, program),
+            requiredOutputs(program.kind()), fb::Category::Outputs, "output");
+}
+
+void checkPrograms(Context &context) {
+  auto *locations = context.plan.locations();
+  for (std::size_t i = 0; i < sizeOf(locations); ++i)
+    context.require(locations->Get(i), "location ", i, " is missing");
+  std::uint64_t arena = 0;
+  auto *allocations = context.plan.allocations();
+  for (std::size_t i = 0; i < sizeOf(allocations); ++i)
+    if (allocations->Get(i)->category() == fb::Category::Activations)
+      arena += allocations->Get(i)->bytes();
+
+  auto *programs = context.plan.programs();
+  context.require(sizeOf(programs) > 0, "no programs");
+  std::set<std::string_view> names;
+  std::set<std::pair<fb::ProgramKind, std::uint32_t>> buckets;
+  for (std::size_t i = 0; i < sizeOf(programs); ++i) {
+    auto &program = *programs->Get(i);
+    context.where = "program " + std::to_string(i) + ": ";
+    auto name = checkName(context, program.name(), "name");
+    context.where = "program '" + std::string(name) + "': ";
+    context.require(names.insert(name).second, "its name is used twice");
+    context.require(program.kind() <= fb::ProgramKind::MAX, "unknown kind");
+    context.require(buckets.insert({program.kind(), program.tokens()}).second,
+                    "two programs of one kind for ", program.tokens(),
+                    " tokens");
+    context.require(
+        program.tokens() > 0 && program.tokens() <= (1u << 30) &&
+            program.sequences() > 0 && program.sequences() <= (1u << 30),
+        program.tokens(), " tokens of ", program.sequences(), " sequences");
+    context.require(program.streams() >= 1 && program.streams() <= kMaxStreams,
+                    program.streams(), " streams");
+    context.require(program.activation_bytes() <= arena, "it uses ",
+                    program.activation_bytes(),
+                    " bytes of an activation arena of ", arena);
+    checkBindings(context, program);
+    checkSteps(context, program);
+  }
+  context.where.clear();
+}
+
+} // namespace llamarun::verify
