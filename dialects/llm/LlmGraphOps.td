@@ -21,6 +21,7 @@ def Llm_WeightOp : Llm_Op<"weight", [Pure]> {
   let arguments = (ins StrAttr:$name);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$name attr-dict `:` type($result)";
+  let hasVerifier = 1;
 }
 
 def Llm_ParameterOp : Llm_Op<"parameter", [Pure]> {
@@ -34,6 +35,7 @@ def Llm_ParameterOp : Llm_Op<"parameter", [Pure]> {
   let arguments = (ins StrAttr:$name, Llm_Init:$init);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$name `init` $init attr-dict `:` type($result)";
+  let hasVerifier = 1;
 }
 
 //===----------------------------------------------------------------------===//

@@ -90,10 +90,12 @@ LogicalResult checkMap(RowwiseOp op, AffineMap map, RankedTensorType type,
                             << type.getRank();
   for (auto [expr, size] : llvm::zip(map.getResults(), type.getShape())) {
     auto range = rangeOf(expr, op.getRows(), op.getCols());
-    if (range && (range->low < 0 || range->high >= size))
-      return op.emitOpError()
-             << what << ": index " << expr << " reaches " << range->high
-             << " in a dimension of " << size;
+    if (!range || (range->low >= 0 && range->high < size))
+      continue;
+    std::string text;
+    llvm::raw_string_ostream(text) << expr;
+    return op.emitOpError() << what << ": index " << text << " reaches "
+                            << range->high << " in a dimension of " << size;
   }
   return success();
 }

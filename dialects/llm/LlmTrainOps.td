@@ -71,6 +71,7 @@ def Llm_RmsNormGradOp : Llm_GradientOp<"rms_norm_grad", [RowwiseLowering, AllTyp
   let arguments = (ins Llm_Matrix:$x, Llm_Vector:$weight, Llm_Matrix:$dy, F64Attr:$eps);
   let results = (outs Llm_Matrix:$result);
   let assemblyFormat = "$x `,` $weight `,` $dy `eps` $eps attr-dict `:` type($x) `,` type($weight)";
+  let hasVerifier = 1;
 }
 
 def Llm_SwigluGradOp : Llm_GradientOp<"swiglu_grad", [RowwiseLowering, AllTypesMatch<["gate", "up", "dy", "dgate", "dup"]>]> {
@@ -97,6 +98,7 @@ def Llm_AttentionGradOp : Llm_GradientOp<"attention_grad", [AllTypesMatch<["q", 
     operands `heads` `(` $heads `)` `kv_heads` `(` $kv_heads `)` `scale` $scale attr-dict
     `:` functional-type(operands, results)
   }];
+  let hasVerifier = 1;
 }
 
 def Llm_ScatterRowsOp : Llm_GradientOp<"scatter_rows", [RowwiseLowering]> {
@@ -178,6 +180,7 @@ def Llm_OptimizerStepOp : Llm_Op<"optimizer_step", [MemoryEffects<[MemRead, MemW
     $parameters $hyper (`clear_gradients` $clear_gradients^)? attr-dict
     `:` type($hyper) `->` type($grad_norm) `,` type($learning_rate)
   }];
+  let hasVerifier = 1;
 }
 
 #endif // LLM_TRAIN_OPS_TD

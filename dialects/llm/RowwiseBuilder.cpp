@@ -31,14 +31,22 @@ Value RowwiseBuilder::input(Value tensor, AffineMap map, Value indexInput) {
       indexInput
           ? static_cast<int64_t>(cast<BlockArgument>(indexInput).getArgNumber())
           : -1);
-  return block->addArgument(
+  Value scalar = block->addArgument(
       cast<RankedTensorType>(tensor.getType()).getElementType(), location);
+  if (scalar.getType().isBF16())
+    scalar = arith::ExtFOp::create(bodyBuilder, location,
+                                   bodyBuilder.getF32Type(), scalar);
+  return scalar;
 }
 
 void RowwiseBuilder::yield(Value value, Type type, AffineMap map,
                            unsigned result) {
   if (result == resultTypes.size())
     resultTypes.push_back(type);
+  if (cast<RankedTensorType>(type).getElementType().isBF16() &&
+      value.getType().isF32())
+    value = arith::TruncFOp::create(bodyBuilder, location,
+                                    bodyBuilder.getBF16Type(), value);
   yields.push_back(value);
   yieldMaps.push_back(AffineMapAttr::get(map));
   yieldResults.push_back(result);

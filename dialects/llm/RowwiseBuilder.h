@@ -29,12 +29,12 @@ public:
                       unsigned symbols = 0);
   mlir::AffineExpr row, col, index;
 
-  /// Adds an input and returns its scalar. `indexInput` is a value that
-  /// `input` returned before, for maps with a symbol.
+  /// Adds an input and returns its scalar, bf16 widened to f32. `indexInput` is
+  /// a value that `input` returned before, for maps with a symbol.
   mlir::Value input(mlir::Value tensor, mlir::AffineMap map,
                     mlir::Value indexInput = {});
   /// Yields `value` to the result numbered `result`; a new number adds a result
-  /// of type `type`.
+  /// of type `type`; f32 is rounded where that is bf16.
   void yield(mlir::Value value, mlir::Type type, mlir::AffineMap map,
              unsigned result);
   void yield(mlir::Value value, mlir::Type type, mlir::AffineMap map) {
