@@ -1,0 +1,137 @@
+//===- PeftAdapter.cpp - Adapters in PEFT's files -------------------------===//
+#include "runtime/io/PeftAdapter.h"
+
+#include "runtime/io/AtomicFile.h"
+#include "runtime/io/QuoteName.h"
+#include "runtime/support/Error.h"
+
+namespace llamarun {
+namespace {
+
+constexpr std::string_view kPrefix = "base_model.model.";
+constexpr std::string_view kFactorA = ".lora_A.weight";
+constexpr std::string_view kFactorB = ".lora_B.weight";
+constexpr std::string_view kHead = "score.weight";
+
+// The module of one of our names, for example without ".lora_A.weight"; nothing
+// if `name` does not end with that factor.
+std::optional<std::string_view> moduleOf(std::string_view name,
+                                         std::string_view factor) {
+  if (!name.ends_with(factor) || name.size() == factor.size())
+    return std::nullopt;
+  return name.substr(0, name.size() - factor.size());
+}
+
+AdapterTensors readTensors(const SafetensorsFile &file) {
+  AdapterTensors tensors;
+  for (const TensorView &view : file.tensors()) {
+    std::optional<std::string> name = fromPeftName(view.name);
+    if (!name)
+      fail(ExitCode::BadInput, file.path().string(), ": tensor ",
+           quoteName(view.name), " is not named as PEFT names adapter tensors");
+    AdapterTensor tensor{view.shape, std::vector<float>(view.elements())};
+    file.readFloat(view, tensor.data);
+    if (!tensors.emplace(*name, std::move(tensor)).second)
+      fail(ExitCode::BadInput, file.path().string(), ": tensor ",
+           quoteName(view.name), " and another one both stand for ",
+           quoteName(*name));
+  }
+  return tensors;
+}
+
+void checkFactors(const PeftAdapter &adapter, const std::string &path) {
+  auto refuse = [&](std::string_view name, const auto &...what) {
+    fail(ExitCode::BadInput, path, ": tensor ", quoteName(toPeftName(name)),
+         what...);
+  };
+  for (const auto &[name, tensor] : adapter.tensors) {
+    auto moduleA = moduleOf(name, kFactorA), moduleB = moduleOf(name, kFactorB);
+    if (!moduleA && !moduleB) {
+      if (name != kHead)
+        refuse(name, " is neither a LoRA factor nor the score head; adapters "
+                     "with such tensors are not supported");
+      if (tensor.shape.size() != 2)
+        refuse(name, " has shape ", toString(tensor.shape),
+               ", expected two dimensions");
+      continue;
+    }
+    std::string module(moduleA ? *moduleA : *moduleB);
+    std::string partner = module.append(moduleA ? kFactorB : kFactorA);
+    if (!adapter.tensors.count(partner))
+      refuse(name, " has no partner ", quoteName(toPeftName(partner)));
+    auto rank = static_cast<uint64_t>(
+        adapter.config.rankOf(moduleA ? *moduleA : *moduleB));
+    if (tensor.shape.size() != 2 || tensor.shape[moduleA ? 0 : 1] != rank)
+      refuse(name, " has shape ", toString(tensor.shape), ", expected ",
+             moduleA ? "[" : "[out, ", rank, moduleA ? ", in]" : "]",
+             " by the rank in ", kAdapterConfigFile);
+  }
+}
+
+} // namespace
+
+std::optional<std::string> fromPeftName(std::string_view name) {
+  if (!name.starts_with(kPrefix))
+    return std::nullopt;
+  std::string ours(name.substr(kPrefix.size()));
+
+  // A module trained whole lives in a wrapper beside its frozen original.
+  constexpr std::string_view kWrapper = ".modules_to_save.default.";
+  if (size_t at = ours.find(kWrapper); at != ours.npos && at > 0) {
+    ours.replace(at, kWrapper.size(), ".");
+    return ours;
+  }
+  for (std::string_view factor : {".lora_A", ".lora_B", ".lora_E"}) {
+    size_t at = ours.rfind(factor);
+    if (at == ours.npos || at == 0)
+      continue;
+    std::string_view rest = std::string_view(ours).substr(at + factor.size());
+    if (rest.empty() || rest == ".weight" || rest == ".default" ||
+        rest == ".default.weight")
+      return ours.substr(0, at).append(factor).append(".weight");
+  }
+  // Other parts of a live model are frozen or unknown to us.
+  for (std::string_view frozen : {".base_layer.", ".original_module.",
+                                  ".modules_to_save.", ".lora_", ".default."})
+    if (ours.find(frozen) != ours.npos)
+      return std::nullopt;
+  return ours.empty() ? std::nullopt : std::optional(ours);
+}
+
+std::string toPeftName(std::string_view name) {
+  return std::string(kPrefix).append(name);
+}
+
+PeftAdapter readPeftAdapter(const std::filesystem::path &directory) {
+  PeftAdapter adapter;
+  adapter.config = readPeftConfig(directory / kAdapterConfigFile);
+  std::filesystem::path weights = directory / kAdapterWeightsFile;
+  adapter.tensors = readTensors(SafetensorsFile::open(weights));
+  checkFactors(adapter, weights.string());
+  if (adapter.config.taskType == "SEQ_CLS" &&
+      !adapter.tensors.count(std::string(kHead)))
+    fail(ExitCode::BadInput, weights.string(), ": tensor ",
+         quoteName(toPeftName(kHead)), " is missing (task_type is SEQ_CLS)");
+  return adapter;
+}
+
+void writePeftAdapter(const std::filesystem::path &directory,
+                      const PeftAdapter &adapter) {
+  std::filesystem::path weights = directory / kAdapterWeightsFile;
+  checkFactors(adapter, weights.string());
+  std::vector<TensorView> views;
+  for (const auto &[name, tensor] : adapter.tensors)
+    views.push_back({toPeftName(name), DType::F32, tensor.shape,
+                     std::as_bytes(std::span(tensor.data))});
+  makeDirectories(directory);
+  AtomicFileSet files;
+  writeSafetensors(files.add(weights), views);
+  files.add(directory / kAdapterConfigFile).write(toJson(adapter.config));
+  files.commit();
+}
+
+AdapterTensors readPyTorchParameters(const std::filesystem::path &path) {
+  return readTensors(SafetensorsFile::open(path));
+}
+
+} // namespace llamarun

@@ -1,0 +1,76 @@
+//===- PeftAdapter.h - Adapters in PEFT's files ----------------*- C++ -*-===//
+//
+// A directory with adapter_config.json and adapter_model.safetensors. Source of
+// names and layouts: peft/peft_model.py, peft/utils/save_and_load.py.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "runtime/io/PeftConfig.h"
+#include "runtime/io/Safetensors.h"
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace llamarun {
+
+/// Name of the weights in an adapter directory.
+inline constexpr char kAdapterWeightsFile[] = "adapter_model.safetensors";
+
+/// A trainable tensor as float32, C order.
+struct AdapterTensor {
+  Shape shape;
+  std::vector<float> data;
+};
+
+/// Tensors by our names, which are those of plan.fb:
+///   model.layers.<i>.<module>.lora_A.weight  [rank, in]
+///   model.layers.<i>.<module>.lora_B.weight  [out, rank]
+///   score.weight                             [num_labels, hidden]
+using AdapterTensors = std::map<std::string, AdapterTensor>;
+
+struct PeftAdapter {
+  PeftConfig config;
+  AdapterTensors tensors;
+};
+
+/// Our name for PEFT's, as in a saved adapter or as a parameter of a live
+/// PyTorch model (adapter `default`); nothing if it is not a trainable tensor
+/// that PEFT would name. Examples:
+///   base_model.model.model.layers.0.mlp.up_proj.lora_A.weight
+///   base_model.model.model.layers.0.mlp.up_proj.lora_A.default.weight
+///     -> model.layers.0.mlp.up_proj.lora_A.weight
+///   base_model.model.score.weight
+///   base_model.model.score.modules_to_save.default.weight -> score.weight
+/// AdaLoRA's parameters have no `.weight` in PEFT and get it here:
+///   base_model.model.<module>.lora_E[.default] -> <module>.lora_E.weight
+std::optional<std::string> fromPeftName(std::string_view name);
+
+/// PEFT's name in a saved LoRA adapter: "base_model.model." + `name`.
+std::string toPeftName(std::string_view name);
+
+/// Reads an adapter directory, made by PEFT or by writePeftAdapter(). Any
+/// floating-point dtype is converted to float32.
+/// \throws Error(BadInput) naming file and key or tensor: what readPeftConfig()
+///   refuses, tensors that are neither LoRA factors nor `score`, factors
+///   without their partner or of a rank that the config does not give, and a
+///   SEQ_CLS adapter without `score.weight`.
+PeftAdapter readPeftAdapter(const std::filesystem::path &directory);
+
+/// Writes both files as one (AtomicFileSet), creating the directory.
+/// \throws Error(Storage) on write errors: old files stay intact.
+///   Error(BadInput) naming the tensor if its name is none of the above or its
+///   data do not fill its shape.
+void writePeftAdapter(const std::filesystem::path &directory,
+                      const PeftAdapter &adapter);
+
+/// Reads a safetensors file of PyTorch parameters (`...lora_A.default.weight`)
+/// for --init-from, converted to float32.
+/// \throws Error(BadInput) naming file and tensor if a name is not PEFT's.
+AdapterTensors readPyTorchParameters(const std::filesystem::path &path);
+
+} // namespace llamarun
