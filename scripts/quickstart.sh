@@ -14,7 +14,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 demo=$root/examples/demo
-weights= data= epochs= rate= output=$root/runs/quickstart build=yes
+weights= data= epochs= rate= output=runs/quickstart build=yes
 
 usage() { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; }
 bad() { printf 'quickstart: %s\n' "$*" >&2; usage >&2; exit 2; }
