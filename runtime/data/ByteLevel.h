@@ -8,8 +8,8 @@ namespace llamarun {
 
 /// Every byte of `bytes` as the printable character that stands for it in the
 /// vocabulary of a byte-level BPE (space is U+0120). Source: GPT-2's
-/// bytes_to_unicode(): bytes that print stand for themselves as code points, the
-/// others for U+0100 upwards in order.
+/// bytes_to_unicode(): bytes that print stand for themselves as code points,
+/// the others for U+0100 upwards in order.
 std::string toByteLevel(std::string_view bytes);
 
 /// The inverse, appended to `bytes`; false, with nothing appended, if `text`

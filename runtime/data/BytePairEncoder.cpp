@@ -12,13 +12,15 @@ namespace llamarun {
 // Words up to this length are remembered, up to so many: a few MB in all.
 static constexpr size_t kCachedWordBytes = 32;
 static constexpr size_t kCachedWordsPerShard = 2048;
+// Bounds the table; Llama 3 has 280,147.
+static constexpr int32_t kMaxMerges = 8'000'000;
 
 /// An entry of a doubly linked list within one vector.
 struct BytePairEncoder::Symbol {
   int32_t id;
   int32_t previous;
-  int32_t next;      // -1: the last
-  bool merged;       // into its left neighbour
+  int32_t next; // -1: the last
+  bool merged;  // into its left neighbour
 };
 
 BytePairEncoder::BytePairEncoder(Vocabulary vocabulary, BytePairOptions given)
@@ -48,6 +50,8 @@ std::optional<int32_t> BytePairEncoder::idOf(std::string_view token) const {
 }
 
 void BytePairEncoder::addMerge(std::string_view left, std::string_view right) {
+  if (nextRank >= kMaxMerges)
+    fail(ExitCode::BadInput, "there are more than ", kMaxMerges, " merges");
   auto required = [&](std::string_view token) {
     std::optional<int32_t> id = idOf(token);
     if (!id)

@@ -67,9 +67,9 @@ private:
   Vocabulary tokens;
   BytePairOptions options;
   int32_t unkId = -1;
-  std::array<int32_t, 256> byteIds;   // id of "<0xHH>" or -1
-  std::array<int32_t, 128> asciiIds;  // id of the character or -1
-  PairTable merges;                   // value: id of the concatenation
+  std::array<int32_t, 256> byteIds;  // id of "<0xHH>" or -1
+  std::array<int32_t, 128> asciiIds; // id of the character or -1
+  PairTable merges;                  // value: id of the concatenation
   int32_t nextRank = 0;
 
   /// Remembered words, in shards so that threads seldom wait.

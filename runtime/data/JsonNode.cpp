@@ -8,6 +8,7 @@ namespace llamarun {
 static constexpr size_t kMaxBytes = size_t(64) << 20;
 static constexpr size_t kMaxDepth = 64;
 static constexpr size_t kMaxValues = 8'000'000;
+static constexpr size_t kMaxElements = 1'000'000;
 
 /// Bounds the cost of the parsed form before there is one.
 static void checkShape(std::string_view text, const std::string &file) {
@@ -99,6 +100,8 @@ const nlohmann::json &JsonNode::array() const {
 
 std::vector<JsonNode> JsonNode::elements() const {
   std::vector<JsonNode> nodes;
+  if (array().size() > kMaxElements)
+    error("has more than ", kMaxElements, " entries");
   for (const nlohmann::json &element : array())
     nodes.push_back(child(element, "[" + std::to_string(nodes.size()) + "]"));
   return nodes;

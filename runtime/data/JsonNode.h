@@ -20,8 +20,8 @@ namespace llamarun {
 
 /// Parses `path`. Throws BadInput naming the file if it is no JSON, not UTF-8,
 /// larger than 64 MiB, nested deeper than 64 levels or made of more than 8
-/// million values: what nests deeper or is larger is no tokenizer, and the parsed
-/// form of hostile JSON takes twenty times its size.
+/// million values: what nests deeper or is larger is no tokenizer, and the
+/// parsed form of hostile JSON takes twenty times its size.
 nlohmann::json readJsonFile(const std::filesystem::path &path);
 
 /// A view of one value; the document and `file` must outlive it.
@@ -37,6 +37,7 @@ public:
 
   const nlohmann::json &object() const;
   const nlohmann::json &array() const;
+  /// The entries of this list, at most a million.
   std::vector<JsonNode> elements() const;
   const std::string &string() const;
   bool boolean() const;

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -49,7 +50,8 @@ private:
   static Entry &slot(std::vector<Entry> &table, uint64_t key) {
     uint64_t hash = key * 0x9E3779B97F4A7C15ull;
     hash ^= hash >> 32;
-    for (size_t i = hash & (table.size() - 1);; i = (i + 1) & (table.size() - 1))
+    for (size_t i = hash & (table.size() - 1);;
+         i = (i + 1) & (table.size() - 1))
       if (table[i].key == key || table[i].key == kEmpty)
         return table[i];
   }

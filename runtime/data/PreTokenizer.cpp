@@ -28,8 +28,8 @@ std::vector<Range> findRanges(const Regex &pattern, std::string_view text) {
   return ranges;
 }
 
-/// Joins neighbours as `behavior` says. A match that follows a match stays apart
-/// in the two Merged modes.
+/// Joins neighbours as `behavior` says. A match that follows a match stays
+/// apart in the two Merged modes.
 std::vector<Range> joinRanges(const std::vector<Range> &ranges,
                               SplitBehavior behavior) {
   std::vector<Range> joined;
@@ -140,8 +140,8 @@ public:
     for (size_t begin = 0; begin < text.size();) {
       size_t end = text.find(replacement, begin + 1);
       end = end == std::string::npos ? text.size() : end;
-      out.push_back({text.substr(begin, end - begin), -1,
-                     piece.atStart && begin == 0});
+      out.push_back(
+          {text.substr(begin, end - begin), -1, piece.atStart && begin == 0});
       begin = end;
     }
   }
@@ -166,8 +166,8 @@ void PreTokenizer::addByteLevel(bool addPrefixSpace, bool split) {
 
 void PreTokenizer::addMetaspace(std::string replacement, Prepend prepend,
                                 bool split) {
-  steps.push_back(std::make_unique<MetaspaceStep>(std::move(replacement),
-                                                  prepend, split));
+  steps.push_back(
+      std::make_unique<MetaspaceStep>(std::move(replacement), prepend, split));
 }
 
 void PreTokenizer::apply(std::vector<Piece> &pieces) const {

@@ -39,22 +39,22 @@ void Regex::Free::operator()(pcre2_real_code_8 *code) const {
 Regex::Regex(std::string_view pattern, std::string where)
     : origin(std::move(where)) {
   if (pattern.size() > kMaxPatternBytes)
-    fail(ExitCode::BadInput, origin, ": regular expression of ",
-         pattern.size(), " bytes, at most ", kMaxPatternBytes, " are allowed");
+    fail(ExitCode::BadInput, origin, ": regular expression of ", pattern.size(),
+         " bytes, at most ", kMaxPatternBytes, " are allowed");
   int error = 0;
   PCRE2_SIZE offset = 0;
   // Multiline because ^ and $ are so in Oniguruma's Ruby syntax; \C could stop
   // in the middle of a character.
-  code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()),
-                           pattern.size(),
-                           PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE |
-                               PCRE2_NEVER_BACKSLASH_C,
-                           &error, &offset, nullptr));
+  code.reset(pcre2_compile(
+      reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error,
+      &offset, nullptr));
   if (!code)
     fail(ExitCode::BadInput, origin,
          ": malformed regular expression: ", errorText(error), " at byte ",
          offset);
-  // Without a JIT (other processor, memory not executable) the interpreter runs.
+  // Without a JIT (other processor, memory not executable) the interpreter
+  // runs.
   pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);
 }
 
@@ -84,9 +84,8 @@ void Regex::forEachMatch(
   size_t position = 0, lastEnd = std::string_view::npos;
   while (position <= text.size()) {
     auto match = [&](uint32_t options) {
-      return pcre2_match(code.get(),
-                         reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
-                         position, options, data.get(), limits());
+      return pcre2_match(code.get(), reinterpret_cast<PCRE2_SPTR>(text.data()),
+                         text.size(), position, options, data.get(), limits());
     };
     int result = match(PCRE2_NO_UTF_CHECK);
     // The interpreter keeps its backtracking on the heap, the JIT on 32 KiB.
@@ -96,8 +95,7 @@ void Regex::forEachMatch(
       return;
     if (result < 0)
       fail(ExitCode::BadInput, origin, ": the regular expression cannot be ",
-           "matched to a text of ", text.size(),
-           " bytes: ", errorText(result));
+           "matched to a text of ", text.size(), " bytes: ", errorText(result));
     const PCRE2_SIZE *range = pcre2_get_ovector_pointer(data.get());
     size_t begin = range[0], end = range[1];
     if (begin > end || begin < position)

@@ -1,7 +1,7 @@
 //===- Regex.h - Unicode regular expressions with limits --------*- C++ -*-===//
 //
-// tokenizer.json writes its patterns for Oniguruma; the ones that tokenizers use
-// mean the same in PCRE2 with UTF and UCP on.
+// tokenizer.json writes its patterns for Oniguruma; the ones that tokenizers
+// use mean the same in PCRE2 with UTF and UCP on.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -19,8 +19,8 @@ namespace llamarun {
 /// A compiled pattern. Thread-safe.
 class Regex {
 public:
-  /// Compiles `pattern`; `origin` (a file and a place in it) opens every message.
-  /// Throws BadInput if the pattern is malformed or too large.
+  /// Compiles `pattern`; `origin` (a file and a place in it) opens every
+  /// message. Throws BadInput if the pattern is malformed or too large.
   Regex(std::string_view pattern, std::string origin);
 
   /// A pattern that matches `text` literally.

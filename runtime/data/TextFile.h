@@ -13,13 +13,13 @@
 
 namespace llamarun {
 
-/// The whole of `path`. Throws BadInput if it cannot be read, is a folder or has
-/// more than `maxBytes` bytes.
+/// The whole of `path`. Throws BadInput if it cannot be read, is a folder or
+/// has more than `maxBytes` bytes.
 std::string readWholeFile(const std::filesystem::path &path, size_t maxBytes);
 
-/// Reads a file line by line in bounded memory. Lines end with LF; one CR before
-/// it is dropped, so is a UTF-8 byte order mark at the start of the file. The
-/// last line need not end with LF.
+/// Reads a file line by line in bounded memory. Lines end with LF; one CR
+/// before it is dropped, so is a UTF-8 byte order mark at the start of the
+/// file. The last line need not end with LF.
 class LineReader {
 public:
   /// Throws BadInput if `path` cannot be opened.

@@ -35,9 +35,8 @@ size_t findInvalidUtf8(std::string_view text) {
   while (i < text.size()) {
     // Eight ASCII bytes at a time: almost all text is.
     uint64_t word;
-    if (i + 8 <= text.size() &&
-        (std::memcpy(&word, text.data() + i, 8),
-         (word & 0x8080808080808080ull) == 0)) {
+    if (i + 8 <= text.size() && (std::memcpy(&word, text.data() + i, 8),
+                                 (word & 0x8080808080808080ull) == 0)) {
       i += 8;
       continue;
     }

@@ -13,8 +13,9 @@
 
 namespace llamarun {
 
-/// The offset of the first byte that is not part of well-formed UTF-8 (RFC 3629:
-/// no overlong forms, no surrogates, nothing above U+10FFFF); npos if all is well.
+/// The offset of the first byte that is not part of well-formed UTF-8 (RFC
+/// 3629: no overlong forms, no surrogates, nothing above U+10FFFF); npos if all
+/// is well.
 size_t findInvalidUtf8(std::string_view text);
 
 /// Bytes of the character that starts with `lead`, 1 to 4; `lead` starts a
