@@ -78,7 +78,7 @@ std::optional<std::string> fromPeftName(std::string_view name) {
   // A module trained whole lives in a wrapper beside its frozen original.
   constexpr std::string_view kWrapper = ".modules_to_save.default.";
   if (size_t at = ours.find(kWrapper); at != ours.npos && at > 0) {
-    ours.replace(at, kWrapper.size(), ".");
+    ours.erase(at, kWrapper.size() - 1); // keeps the last dot
     return ours;
   }
   for (std::string_view factor : {".lora_A", ".lora_B", ".lora_E"}) {

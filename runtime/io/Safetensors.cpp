@@ -14,8 +14,8 @@ namespace llamarun {
 std::string toString(std::span<const uint64_t> shape) {
   std::string text = "[";
   for (size_t i = 0; i < shape.size(); ++i)
-    text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
+    text.append(i ? ", " : "").append(std::to_string(shape[i]));
+  return text.append("]");
 }
 
 SafetensorsFile SafetensorsFile::open(const std::filesystem::path &path) {

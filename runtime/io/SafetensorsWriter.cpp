@@ -75,7 +75,7 @@ void writeSafetensors(AtomicFile &file, std::span<const TensorView> tensors,
     header += nameOf(tensor->dtype);
     header += "\",\"shape\":[";
     for (size_t i = 0; i < tensor->shape.size(); ++i)
-      header += (i ? "," : "") + std::to_string(tensor->shape[i]);
+      header.append(i ? "," : "").append(std::to_string(tensor->shape[i]));
     header += "],\"data_offsets\":[" + std::to_string(offset) + ",";
     offset += tensor->bytes.size();
     header += std::to_string(offset) + "]},";
