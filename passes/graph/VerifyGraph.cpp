@@ -1,0 +1,48 @@
+//===- VerifyGraph.cpp - The guarantees of level graph --------------------===//
+#include "dialects/llm/LlmDialect.h"
+#include "passes/graph/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace llamac {
+#define GEN_PASS_DEF_VERIFYGRAPH
+#include "passes/graph/Passes.h.inc"
+} // namespace llamac
+
+using namespace mlir;
+
+namespace {
+
+struct VerifyGraph : llamac::impl::VerifyGraphBase<VerifyGraph> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    bool ok = true;
+    module.walk([&](func::FuncOp f) {
+      if (!f->hasAttr(llm::LlmDialect::kProgramAttr)) {
+        f.emitError("is no program: it lacks ") << llm::LlmDialect::kProgramAttr;
+        ok = false;
+      }
+    });
+    module.walk([&](Operation *op) {
+      if (isa<llm::GradientStoreOp, llm::OptimizerStepOp, llm::RowwiseOp,
+              llm::LayersOp>(op)) {
+        op->emitOpError("does not belong to level graph");
+        ok = false;
+      }
+      for (Type type : op->getResultTypes())
+        if (auto shaped = dyn_cast<ShapedType>(type);
+            shaped && !shaped.hasStaticShape()) {
+          op->emitOpError("has a shape that is not static: ") << type;
+          ok = false;
+        }
+    });
+    if (!ok)
+      return signalPassFailure();
+    module->setAttr(llm::LlmDialect::kLevelAttr,
+                    StringAttr::get(&getContext(), "graph"));
+  }
+};
+
+} // namespace
