@@ -1,0 +1,227 @@
+//===- PlanModuleVerifiers.cpp - Memory, tensors and code -----------------===//
+//
+// The rules are those of runtime/plan/VerifyMemory.cpp, told at compile time
+// with a location.
+//
+//===----------------------------------------------------------------------===//
+#include "dialects/plan/PlanDialect.h"
+#include "dialects/plan/PlanPlace.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace plan;
+
+LogicalResult AllocationOp::verify() {
+  auto bytes = static_cast<int64_t>(getBytes());
+  if (bytes < 0 || bytes > (int64_t(1) << 47))
+    return emitOpError("has ") << bytes << " bytes, not 0 to 2^47";
+  uint64_t alignment = getAlignment();
+  if (!llvm::isPowerOf2_64(alignment) || alignment > 65536)
+    return emitOpError("alignment ") << static_cast<int64_t>(alignment)
+                                     << " is not a power of two up to 65536";
+  return success();
+}
+
+LogicalResult ConstantOp::verify() {
+  auto type = dyn_cast<RankedTensorType>(getValue().getType());
+  if (!type || placeBytes(type).value_or(0) == 0)
+    return emitOpError("must be a non-empty tensor of a plan's element types");
+  if (!isa<DenseElementsAttr, DenseResourceElementsAttr>(getValue()))
+    return emitOpError("must be dense");
+  return success();
+}
+
+LogicalResult CodeObjectOp::verify() {
+  if (getArch().empty())
+    return emitOpError("has no architecture");
+  if (getData().empty())
+    return emitOpError("has no data");
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Tensors
+//===----------------------------------------------------------------------===//
+
+ArrayRef<int64_t> TensorOp::getGlobalShapeOrLocal() {
+  return getGlobalShape().value_or(getType().getShape());
+}
+
+ArrayRef<int64_t> TensorOp::getAxes(unsigned d) {
+  ArrayAttr sharding = getShardingAttr();
+  if (!sharding || d >= sharding.size())
+    return {};
+  return cast<DenseI64ArrayAttr>(sharding[d]).asArrayRef();
+}
+
+static LogicalResult verifyInit(TensorOp op) {
+  InitKind kind = op.getInitKind();
+  Role role = op.getRole();
+  if (!op.getInitA().isFinite())
+    return op.emitOpError("init value is not finite");
+  if ((kind == InitKind::Data) != op.getInitConstant().has_value())
+    return op.emitOpError(kind == InitKind::Data
+                              ? "init(data) needs 'from @constant'"
+                              : "only init(data) takes 'from @constant'");
+  bool takesA = kind == InitKind::Uniform || kind == InitKind::Normal ||
+                kind == InitKind::Value;
+  if (!takesA && !op.getInitA().isZero())
+    return op.emitOpError("init(")
+           << stringifyInitKind(kind) << ") takes no number";
+  bool accumulated = role == Role::Gradient || role == Role::FirstMoment ||
+                     role == Role::SecondMoment;
+  if (accumulated && kind != InitKind::Zero)
+    return op.emitOpError("a ")
+           << stringifyRole(role) << " must begin with init(zero)";
+  if (role == Role::Constant && kind != InitKind::Data)
+    return op.emitOpError("a constant needs init(data from @constant)");
+  return success();
+}
+
+/// Local and global shape agree: a dimension is cut into as many equal parts,
+/// rounded up, as its axes have devices.
+static LogicalResult verifySharding(TensorOp op) {
+  ArrayRef<int64_t> local = op.getType().getShape();
+  ArrayRef<int64_t> global = op.getGlobalShapeOrLocal();
+  if (global.size() != local.size())
+    return op.emitOpError("global shape has rank ")
+           << global.size() << ", the local one " << local.size();
+  if (ArrayAttr sharding = op.getShardingAttr()) {
+    if (sharding.size() > local.size())
+      return op.emitOpError("sharding has ")
+             << sharding.size() << " dimensions, the tensor " << local.size();
+    if (!llvm::all_of(sharding, llvm::IsaPred<DenseI64ArrayAttr>))
+      return op.emitOpError("sharding must be a list of lists of grid axes");
+  }
+  SmallVector<int64_t> used;
+  for (unsigned d = 0; d < local.size(); ++d) {
+    used.append(op.getAxes(d).begin(), op.getAxes(d).end());
+    if (failed(devicesAlong(op, used)))
+      return failure();
+    FailureOr<int64_t> parts = devicesAlong(op, op.getAxes(d));
+    if (failed(parts))
+      return failure();
+    if (global[d] < 1 || local[d] != llvm::divideCeil(global[d], *parts))
+      return op.emitOpError("dimension ")
+             << d << " is " << local[d] << " of " << global[d] << " over "
+             << *parts << " devices";
+  }
+  return success();
+}
+
+LogicalResult TensorOp::verify() {
+  if (getName().empty())
+    return emitOpError("has no name");
+  std::optional<int64_t> bytes = placeBytes(getType());
+  if (!bytes || *bytes == 0 || getType().getRank() > 8)
+    return emitOpError("is empty, above 2^47 bytes or of rank above 8");
+  if (getRole() == Role::Parameter && getOffset() % 64 != 0)
+    return emitOpError("parameter at ")
+           << getOffset() << " must start at a multiple of 64 bytes";
+  if (failed(verifyInit(*this)))
+    return failure();
+  return verifySharding(*this);
+}
+
+static Category categoryFor(Role role) {
+  switch (role) {
+  case Role::Weight:
+    return Category::Weights;
+  case Role::Parameter:
+    return Category::Parameters;
+  case Role::Gradient:
+    return Category::Gradients;
+  case Role::FirstMoment:
+  case Role::SecondMoment:
+  case Role::State:
+    return Category::OptimizerState;
+  case Role::Constant:
+    break;
+  }
+  return Category::Constants;
+}
+
+AllocationOp plan::checkPlace(Operation *op, SymbolTableCollection &symbols,
+                              FlatSymbolRefAttr symbol, RankedTensorType type,
+                              std::optional<uint64_t> offset) {
+  auto allocation = symbols.lookupNearestSymbolFrom<AllocationOp>(op, symbol);
+  if (!allocation) {
+    op->emitOpError() << symbol << " is not a plan.allocation";
+    return nullptr;
+  }
+  if (!offset)
+    return allocation;
+  uint64_t bytes = placeBytes(type).value_or(0);
+  uint64_t size = allocation.getBytes();
+  if (*offset > size || bytes > size - *offset) {
+    op->emitOpError("bytes [")
+        << static_cast<int64_t>(*offset) << ", +" << bytes << ") are outside "
+        << symbol << " of " << size << " bytes";
+    return nullptr;
+  }
+  if (*offset % elementBytes(type.getElementType()) != 0) {
+    op->emitOpError("offset ") << *offset << " does not fit the alignment of "
+                               << type.getElementType();
+    return nullptr;
+  }
+  return allocation;
+}
+
+LogicalResult TensorOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  AllocationOp allocation =
+      checkPlace(*this, symbols, getAllocationAttr(), getType(), getOffset());
+  if (!allocation)
+    return failure();
+  if (allocation.getCategory() != categoryFor(getRole()))
+    return emitOpError("a ")
+           << stringifyRole(getRole()) << " cannot lie in an allocation for "
+           << stringifyCategory(allocation.getCategory());
+  FlatSymbolRefAttr symbol = getInitConstantAttr();
+  if (!symbol)
+    return success();
+  auto constant = symbols.lookupNearestSymbolFrom<ConstantOp>(*this, symbol);
+  if (!constant)
+    return emitOpError() << symbol << " is not a plan.constant";
+  int64_t have =
+      *placeBytes(cast<RankedTensorType>(constant.getValue().getType()));
+  int64_t want = *placeBytes(getType());
+  if (have != want)
+    return emitOpError() << symbol << " has " << have << " bytes instead of "
+                         << want;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+Operation *KernelOp::getSource() {
+  if (getBody().empty() || getBody().front().empty())
+    return nullptr;
+  return &getBody().front().front();
+}
+
+LogicalResult KernelOp::verify() {
+  if (getBody().empty() && !getCodeObject())
+    return emitOpError("needs a source op in a region or a code object");
+  return success();
+}
+
+LogicalResult KernelOp::verifyRegions() {
+  if (getBody().empty())
+    return success();
+  Block &block = getBody().front();
+  if (!llvm::hasSingleElement(block))
+    return emitOpError("must hold exactly one source op, not ")
+           << block.getOperations().size();
+  if (block.front().getNumResults() == 0)
+    return emitOpError("source op has no results: the kernel writes nothing");
+  return success();
+}
+
+LogicalResult KernelOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  FlatSymbolRefAttr symbol = getCodeObjectAttr();
+  if (symbol && !symbols.lookupNearestSymbolFrom<CodeObjectOp>(*this, symbol))
+    return emitOpError() << symbol << " is not a plan.code_object";
+  return success();
+}
