@@ -29,7 +29,7 @@ def Llm_ParameterOp : Llm_Op<"parameter", [Pure]> {
   let description = [{
     ```mlir
     %a = llm.parameter "model.layers.0.self_attn.q_proj.lora_A.weight"
-           init #llm.init<uniform, 1.250000e-01> : tensor<8x64xf32>
+           init <uniform, 1.250000e-01> : tensor<8x64xf32>
     ```
   }];
   let arguments = (ins StrAttr:$name, Llm_Init:$init);

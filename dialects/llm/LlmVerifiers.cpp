@@ -202,11 +202,13 @@ LogicalResult LinearOp::verify() {
       failed(sameElements(*this, {{"x", getX()}, {"weight", getWeight()}})) ||
       failed(productElement(*this, getX(), getResult())))
     return failure();
+  if (!typeOf(getWeight()).hasStaticShape())
+    return emitOpError("weight is ")
+           << getWeight().getType() << ": its sizes must be static";
   if (columns(getX()) != columns(getWeight()))
     return emitOpError("x has ")
            << columns(getX()) << " columns but weight takes "
            << columns(getWeight());
-  // The result's columns are static: a dynamic row count here is an error too.
   if (rows(getWeight()) != columns(getResult()))
     return emitOpError("weight gives ")
            << rows(getWeight()) << " columns but the result has "
