@@ -49,7 +49,7 @@ struct Positions {
 };
 
 std::string quoted(std::string_view text) {
-  return "'" + std::string(text.substr(0, 60)) + "'";
+  return std::string("'").append(text.substr(0, 60)).append("'");
 }
 
 Positions readHeader(std::string_view line, const GlueColumns &columns,

@@ -76,7 +76,8 @@ std::optional<JsonNode> JsonNode::find(std::string_view key) const {
   auto member = members.find(std::string(key));
   if (member == members.end() || member->is_null())
     return std::nullopt;
-  return child(*member, (path.empty() ? "" : ".") + std::string(key));
+  std::string step(path.empty() ? "" : ".");
+  return child(*member, step.append(key));
 }
 
 JsonNode JsonNode::at(std::string_view key) const {
@@ -103,7 +104,9 @@ std::vector<JsonNode> JsonNode::elements() const {
   if (array().size() > kMaxElements)
     error("has more than ", kMaxElements, " entries");
   for (const nlohmann::json &element : array())
-    nodes.push_back(child(element, "[" + std::to_string(nodes.size()) + "]"));
+    nodes.push_back(child(
+        element,
+        std::string("[").append(std::to_string(nodes.size())).append("]")));
   return nodes;
 }
 

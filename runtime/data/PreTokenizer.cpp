@@ -103,7 +103,7 @@ public:
 
   void apply(Piece piece, std::vector<Piece> &out) const override {
     if (addPrefixSpace && piece.text[0] != ' ')
-      piece.text.insert(0, " ");
+      piece.text.insert(piece.text.begin(), ' ');
     size_t first = out.size();
     if (pattern)
       pushRanges(piece, findRanges(*pattern, piece.text), out);

@@ -41,7 +41,11 @@ Tokenizer::Tokenizer(TokenizerParts given)
   for (const auto &[token, id] : parts.model->vocabulary())
     tokenOfId[id] = token;
   for (const AddedToken &token : added.all()) {
-    tokenOfId[token.id] = token.content;
+    // A token that is found in normalized text is written back from there: its
+    // decoder takes the normalizer's marks off again.
+    tokenOfId[token.id] = token.normalized
+                              ? parts.normalizer.apply(token.content)
+                              : token.content;
     isSpecial[token.id] = token.special;
   }
   for (const auto *elements :
