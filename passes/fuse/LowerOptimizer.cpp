@@ -1,0 +1,198 @@
+//===- LowerOptimizer.cpp - Clipping, schedule and AdamW as kernels -------===//
+#include "dialects/llm/RowwiseBuilder.h"
+#include "passes/fuse/ParameterLayout.h"
+#include "passes/fuse/Passes.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace llamac {
+#define GEN_PASS_DEF_LOWEROPTIMIZER
+#include "passes/fuse/Passes.h.inc"
+} // namespace llamac
+
+using namespace mlir;
+using llm::RowwiseBuilder;
+
+namespace {
+
+/// Indices into the input "hyper" (docs/plan.md).
+enum Hyper { LearningRate, Warmup, Total, Beta1, Beta2, Eps, Decay, MaxNorm };
+/// What the scalar kernel hands to the AdamW kernel.
+enum Coefficient {
+  Clip, KeepParameter, OneMinusBeta1, KeepSquare, OneMinusBeta2, StepSize,
+  CorrectionRoot, Epsilon, kCoefficients
+};
+
+class OptimizerLowering {
+public:
+  OptimizerLowering(llm::OptimizerStepOp op, RankedTensorType flat)
+      : op(op), b(op), loc(op.getLoc()), flat(flat) {}
+
+  void run() {
+    Value g = load(llm::Flat::Gradients, flat);
+    Value norm = globalNorm(g);
+    auto [coefficients, rate] = schedule(norm);
+    update(g, coefficients);
+    if (op.getClearGradients())
+      llm::FlatClearOp::create(b, loc, llm::Flat::Gradients,
+                               TypeAttr::get(flat));
+    op.getGradNorm().replaceAllUsesWith(norm);
+    op.getLearningRate().replaceAllUsesWith(rate);
+    op.erase();
+  }
+
+private:
+  llm::OptimizerStepOp op;
+  OpBuilder b;
+  Location loc;
+  RankedTensorType flat;
+
+  RankedTensorType vector(int64_t n, Type type) {
+    return RankedTensorType::get({n}, type);
+  }
+  Value load(llm::Flat kind, Type type) {
+    return llm::FlatLoadOp::create(b, loc, type, kind);
+  }
+  void store(llm::Flat kind, Value value) {
+    llm::FlatStoreOp::create(b, loc, kind, value);
+  }
+
+  /// sqrt of the sum of squares: row sums, then their sum.
+  Value globalNorm(Value g) {
+    int64_t rows = flat.getDimSize(0);
+    RowwiseBuilder squares(b, loc, rows, flat.getDimSize(1));
+    Value x = squares.input(g, squares.element());
+    squares.yield(squares.reduce(llm::ReduceKind::Add, squares.mul(x, x)),
+                  vector(rows, b.getF32Type()), squares.perRow());
+    Value parts = squares.finish().front();
+    RowwiseBuilder total(b, loc, 1, rows);
+    Value part = total.input(parts, total.perColumn());
+    Value sum = total.reduce(llm::ReduceKind::Add, part);
+    total.yield(math::SqrtOp::create(total.body(), loc, sum),
+                vector(1, b.getF32Type()), total.at(0));
+    return total.finish().front();
+  }
+
+  /// One row, one column, float64 as torch computes these in Python: returns
+  /// the coefficients of the update and the learning rate; advances the state.
+  std::pair<Value, Value> schedule(Value norm) {
+    Type f64 = b.getF64Type(), f32 = b.getF32Type(), i64 = b.getI64Type();
+    RowwiseBuilder k(b, loc, 1, 1);
+    OpBuilder &body = k.body();
+    Value hyper[8];
+    for (int i = 0; i < 8; ++i)
+      hyper[i] = k.input(op.getHyper(), k.at(i));
+    Value step = k.input(load(llm::Flat::Step, vector(1, i64)), k.at(0));
+    Value power1 = k.input(load(llm::Flat::Beta1Power, vector(1, f64)), k.at(0));
+    Value power2 = k.input(load(llm::Flat::Beta2Power, vector(1, f64)), k.at(0));
+    Value normIn = k.input(norm, k.at(0));
+
+    Value zero = k.constant(0.0, f64), one = k.constant(1.0, f64);
+    auto max = [&](Value l, Value r) -> Value {
+      return arith::MaximumFOp::create(body, loc, l, r);
+    };
+    auto less = [&](Value l, Value r) -> Value {
+      return arith::CmpFOp::create(body, loc, arith::CmpFPredicate::OLT, l, r);
+    };
+    auto select = [&](Value c, Value l, Value r) -> Value {
+      return arith::SelectOp::create(body, loc, c, l, r);
+    };
+    auto sqrt = [&](Value v) -> Value {
+      return math::SqrtOp::create(body, loc, v);
+    };
+    auto narrow = [&](Value v) -> Value {
+      return arith::TruncFOp::create(body, loc, f32, v);
+    };
+
+    // get_linear_schedule_with_warmup: t is 0 in the first step.
+    Value t = arith::SIToFPOp::create(body, loc, f64, step);
+    Value rising = k.div(t, max(one, hyper[Warmup]));
+    Value falling =
+        max(zero, k.div(k.sub(hyper[Total], t),
+                        max(one, k.sub(hyper[Total], hyper[Warmup]))));
+    Value factor = select(less(t, hyper[Warmup]), rising, falling);
+    Value rate = k.mul(hyper[LearningRate], factor);
+
+    Value newPower1 = k.mul(power1, hyper[Beta1]);
+    Value newPower2 = k.mul(power2, hyper[Beta2]);
+    // clip_grad_norm_ in float32: max_norm / (norm + 1e-6), at most 1.
+    Value maxNorm = narrow(hyper[MaxNorm]);
+    Value ratio = k.div(maxNorm, k.add(normIn, k.constant(1e-6)));
+    Value oneF = k.constant(1.0);
+    Value clip = select(less(ratio, oneF), ratio, oneF);
+    // A NaN norm must stay visible in the update, as it does in torch.
+    Value ordered = arith::CmpFOp::create(
+        body, loc, arith::CmpFPredicate::UNO, normIn, normIn);
+    clip = select(ordered, normIn, clip);
+    clip = select(less(zero, hyper[MaxNorm]), clip, oneF);
+
+    Value values[kCoefficients] = {
+        clip,
+        narrow(k.sub(one, k.mul(rate, hyper[Decay]))),
+        narrow(k.sub(one, hyper[Beta1])),
+        narrow(hyper[Beta2]),
+        narrow(k.sub(one, hyper[Beta2])),
+        narrow(k.div(rate, k.sub(one, newPower1))),
+        narrow(sqrt(k.sub(one, newPower2))),
+        narrow(hyper[Eps])};
+    auto type = vector(kCoefficients, f32);
+    for (int i = 0; i < kCoefficients; ++i)
+      k.yield(values[i], type, k.at(i), 0);
+    k.yield(narrow(rate), vector(1, f32), k.at(0));
+    Value next = arith::AddIOp::create(body, loc, step, k.integer(1));
+    k.yield(next, vector(1, i64), k.at(0));
+    k.yield(newPower1, vector(1, f64), k.at(0));
+    k.yield(newPower2, vector(1, f64), k.at(0));
+    auto results = k.finish();
+    store(llm::Flat::Step, results[2]);
+    store(llm::Flat::Beta1Power, results[3]);
+    store(llm::Flat::Beta2Power, results[4]);
+    return {results[0], results[1]};
+  }
+
+  /// torch.optim.AdamW, element by element, in place.
+  void update(Value g, Value coefficients) {
+    RowwiseBuilder k(b, loc, flat.getDimSize(0), flat.getDimSize(1));
+    Value p = k.input(load(llm::Flat::Parameters, flat), k.element());
+    Value grad = k.input(g, k.element());
+    Value m = k.input(load(llm::Flat::FirstMoments, flat), k.element());
+    Value v = k.input(load(llm::Flat::SecondMoments, flat), k.element());
+    Value c[kCoefficients];
+    for (int i = 0; i < kCoefficients; ++i)
+      c[i] = k.input(coefficients, k.at(i));
+    Value clipped = k.mul(grad, c[Clip]);
+    Value decayed = k.mul(p, c[KeepParameter]);
+    Value newM = k.add(m, k.mul(c[OneMinusBeta1], k.sub(clipped, m)));
+    Value newV = k.add(k.mul(v, c[KeepSquare]),
+                       k.mul(c[OneMinusBeta2], k.mul(clipped, clipped)));
+    Value root = math::SqrtOp::create(k.body(), loc, newV);
+    Value denominator = k.add(k.div(root, c[CorrectionRoot]), c[Epsilon]);
+    Value newP =
+        k.sub(decayed, k.mul(c[StepSize], k.div(newM, denominator)));
+    for (Value value : {newP, newM, newV})
+      k.yield(value, flat, k.element());
+    auto results = k.finish();
+    store(llm::Flat::Parameters, results[0]);
+    store(llm::Flat::FirstMoments, results[1]);
+    store(llm::Flat::SecondMoments, results[2]);
+  }
+};
+
+struct LowerOptimizer : llamac::impl::LowerOptimizerBase<LowerOptimizer> {
+  void runOnOperation() override {
+    RankedTensorType flat =
+        llamac::ParameterLayout(getOperation()).flatType(&getContext());
+    SmallVector<llm::OptimizerStepOp> steps;
+    getOperation().walk(
+        [&](llm::OptimizerStepOp op) { steps.push_back(op); });
+    for (llm::OptimizerStepOp op : steps) {
+      if (op.getHyper().getType().getDimSize(0) != 8) {
+        op.emitOpError("hyper must be tensor<8xf64>");
+        return signalPassFailure();
+      }
+      OptimizerLowering(op, flat).run();
+    }
+  }
+};
+
+} // namespace

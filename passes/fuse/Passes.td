@@ -1,0 +1,103 @@
+//===- Passes.td - One op, one launch -------------------------------------===//
+include "mlir/Pass/PassBase.td"
+
+def LowerLinear : Pass<"fuse-lower-linear", "mlir::ModuleOp"> {
+  let summary = "linear layers become matrix products";
+  let description = [{
+    Requires: level sharded. Ensures: no `llm.linear`.
+    Test: test/passes/fuse/lower-linear.mlir.
+
+    ```mlir
+    %y = llm.linear %x, %w : ...                 // becomes
+    %y = llm.matmul %x, %w transpose_b : ...
+    ```
+  }];
+}
+
+def FuseMatmulAdd : Pass<"fuse-matmul-add", "mlir::ModuleOp"> {
+  let summary = "a sum with a matrix product becomes accumulation into the other addend";
+  let description = [{
+    Requires: no `llm.linear`. Ensures: where the other addend has no further use
+    and is itself computed, the product adds to it in place: adapter products on
+    their base product, gradients that meet at a fan-out, micro-batches on the
+    pending gradient. Test: test/passes/fuse/fuse-matmul-add.mlir.
+
+    ```mlir
+    %u = llm.matmul %t, %b transpose_b alpha 2.0 : ...
+    %s = llm.add %y, %u : ...
+    // becomes
+    %s = llm.matmul %t, %b accumulate(%y) transpose_b alpha 2.0 : ...
+    ```
+  }];
+}
+
+def LowerToRowwise : Pass<"fuse-lower-to-rowwise", "mlir::ModuleOp"> {
+  let summary = "every op that is rows, columns and row reductions becomes llm.rowwise";
+  let description = [{
+    Requires: nothing. Ensures: no op of RowwiseOpInterface.
+    Test: test/passes/fuse/lower-to-rowwise.mlir.
+
+    ```mlir
+    %s = llm.add %a, %b : tensor<8x64xf32>
+    // becomes
+    %s = llm.rowwise rows(8) cols(64) ins(%a, %b : ...) maps [#rc, #rc] ... {
+    ^bb0(%x: f32, %y: f32):
+      %z = arith.addf %x, %y : f32
+      llm.yield %z : f32
+    }
+    ```
+  }];
+  let dependentDialects = ["llm::LlmDialect", "mlir::arith::ArithDialect", "mlir::math::MathDialect"];
+}
+
+def LowerOptimizer : Pass<"fuse-lower-optimizer", "mlir::ModuleOp"> {
+  let summary = "optimizer_step becomes four kernels over the flat buffers";
+  let description = [{
+    Requires: level sharded. Ensures: no `llm.optimizer_step`: the squared norm in
+    two kernels, a scalar kernel for clipping, schedule and bias corrections (in
+    float64), and one AdamW kernel over all parameters at once. Formulas: torch
+    clip_grad_norm_, torch.optim.AdamW, transformers get_linear_schedule_with_warmup.
+    Test: test/passes/fuse/lower-optimizer.mlir.
+
+    ```mlir
+    %norm, %lr = llm.optimizer_step ["p"] %hyper : ...
+    // becomes
+    %g = llm.flat_load gradients : tensor<Rx1024xf32>
+    %parts = llm.rowwise ... %norm = llm.rowwise ... %schedule:5 = llm.rowwise ...
+    %new:3 = llm.rowwise rows(R) cols(1024) ins(%p, %g, %m, %v, %schedule#0, ...) ...
+    llm.flat_store parameters, %new#0 : ...
+    ```
+  }];
+  let dependentDialects = ["llm::LlmDialect", "mlir::arith::ArithDialect", "mlir::math::MathDialect"];
+}
+
+def FuseRowwise : Pass<"fuse-rowwise", "mlir::ModuleOp"> {
+  let summary = "merge a rowwise op into the one that reads it element by element";
+  let description = [{
+    Requires: level fused ops. Ensures: where two `llm.rowwise` of the same rows and
+    columns meet in a value that one writes and the other reads at the same (r, c),
+    they are one op; the value is still a result if others read it.
+    Test: test/passes/fuse/fuse-rowwise.mlir.
+
+    ```mlir
+    %h = llm.rowwise ... { addf }          // residual
+    %n = llm.rowwise ... ins(%h, ...) { rms_norm }
+    // becomes
+    %h, %n = llm.rowwise ... { addf, rms_norm }
+    ```
+  }];
+}
+
+def VerifyFused : Pass<"fuse-verify", "mlir::ModuleOp"> {
+  let summary = "the guarantees of level fused";
+  let description = [{
+    Checks that every op of a program is a launch (`llm.matmul`, `llm.rowwise`,
+    `llm.attention`, `llm.attention_grad`) or storage, and marks the module
+    `llm.level = "fused"`. Test: test/passes/fuse/verify-fused.mlir.
+
+    ```mlir
+    module attributes {llm.level = "sharded"}  // becomes
+    module attributes {llm.level = "fused"}
+    ```
+  }];
+}
