@@ -13,7 +13,7 @@
 #   --no-build      use build/bin as it is
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-demo=$root/examples/demo
+demo=examples/demo
 weights= data= epochs= rate= output=runs/quickstart build=yes
 
 usage() { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; }
