@@ -1,0 +1,129 @@
+#include "runtime/device/cpu/CpuDevice.h"
+
+#include "runtime/device/cpu/Blas.h"
+#include "runtime/device/cpu/CpuCode.h"
+#include "runtime/device/cpu/CpuGraph.h"
+#include "runtime/device/cpu/CpuMemory.h"
+#include "runtime/device/cpu/CpuWork.h"
+#include "runtime/device/cpu/ThreadPool.h"
+#include "runtime/support/Error.h"
+
+#include <algorithm>
+#include <cstring>
+#include <sched.h>
+#include <thread>
+
+namespace llamarun {
+namespace {
+
+/// Cores this process may run on, at most the 256 that are of any use here.
+unsigned availableThreads() {
+  cpu_set_t set;
+  unsigned count = std::thread::hardware_concurrency();
+  if (::sched_getaffinity(0, sizeof set, &set) == 0)
+    count = static_cast<unsigned>(CPU_COUNT(&set));
+  return std::clamp(count, 1u, 256u);
+}
+
+class CpuDevice final : public Device {
+public:
+  explicit CpuDevice(const DeviceOptions &options)
+      : pool(options.threads ? std::min(options.threads, 1024u)
+                             : availableThreads()) {}
+
+  std::string_view kind() const override { return "cpu"; }
+  std::string name() const override {
+    return "cpu, " + std::to_string(pool.threads()) +
+           (pool.threads() == 1 ? " thread, " : " threads, ") + blas.name();
+  }
+
+  std::uint64_t alignment() const override { return 4096; }
+  MemoryInfo memoryInfo() const override { return CpuMemory::info(); }
+  void *allocate(std::uint64_t bytes, std::uint64_t alignment,
+                 fb::Category category) override {
+    return memory.allocate(bytes, alignment, category);
+  }
+  void free(void *pointer) override { memory.free(pointer); }
+  std::uint64_t allocatedBytes(fb::Category category) const override {
+    return memory.allocated(category);
+  }
+  void copyToDevice(void *target, const void *source,
+                    std::uint64_t bytes) override {
+    if (bytes)
+      std::memcpy(target, source, bytes);
+  }
+  void copyFromDevice(void *target, const void *source,
+                      std::uint64_t bytes) override {
+    if (bytes)
+      std::memcpy(target, source, bytes);
+  }
+
+  CodeHandle loadCode(fb::CodeFormat format, std::string_view arch,
+                      std::span<const std::byte> data) override {
+    if (format != fb::CodeFormat::ElfSharedObject)
+      fail(ExitCode::BadInput, "the CPU device runs ELF code objects only");
+    checkCpuArch(arch);
+    codes.push_back(std::make_unique<CpuCode>(data));
+    return codes.back().get();
+  }
+  KernelHandle findKernel(CodeHandle code, const std::string &symbol) override {
+    return reinterpret_cast<KernelHandle>(
+        static_cast<CpuCode *>(code)->find(symbol));
+  }
+
+  void prepareGemm(const GemmCall &call) override { checkCpuGemm(call); }
+  void prepareLaunch(const LaunchCall &) override {}
+
+  void gemm(StreamId, const GemmCall &call) override {
+    checkCpuGemm(call);
+    submit(makeGemmWork(call, blas));
+  }
+  void launch(StreamId, const LaunchCall &call) override {
+    submit(makeLaunchWork(call, pool.threads()));
+  }
+  void copy(StreamId, DeviceRange target, DeviceRange source) override {
+    submit(makeCopyWork(target, source));
+  }
+  void fill(StreamId, DeviceRange target, fb::DType dtype,
+            double value) override {
+    submit(makeFillWork(target, dtype, value));
+  }
+
+  // Work is put in in an order that respects every event, and the graph keeps
+  // all conflicts of that order: events have nothing to add.
+  EventId recordEvent(StreamId) override { return 0; }
+  void waitEvent(StreamId, EventId) override {}
+
+  void beginCapture(unsigned) override {
+    captured.clear();
+    capturing = true;
+  }
+  std::unique_ptr<Graph> endCapture() override {
+    capturing = false;
+    return std::make_unique<CpuGraph>(std::exchange(captured, {}));
+  }
+  void run(Graph &graph) override { static_cast<CpuGraph &>(graph).run(pool); }
+  void synchronize() override {}
+
+private:
+  void submit(std::unique_ptr<CpuWork> work) {
+    captured.push_back(std::move(work));
+    if (!capturing)
+      CpuGraph(std::exchange(captured, {})).run(pool);
+  }
+
+  Blas blas;
+  CpuMemory memory;
+  std::vector<std::unique_ptr<CpuCode>> codes;
+  std::vector<std::unique_ptr<CpuWork>> captured;
+  bool capturing = false;
+  ThreadPool pool; // last: its threads end before what they may touch
+};
+
+} // namespace
+
+std::unique_ptr<Device> createCpuDevice(const DeviceOptions &options) {
+  return std::make_unique<CpuDevice>(options);
+}
+
+} // namespace llamarun

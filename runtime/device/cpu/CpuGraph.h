@@ -1,0 +1,38 @@
+//===- CpuGraph.h - A captured program as waves of work --------*- C++ -*-===//
+#pragma once
+
+#include "runtime/device/Device.h"
+#include "runtime/device/cpu/CpuWork.h"
+#include "runtime/device/cpu/ThreadPool.h"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace llamarun {
+
+/// Work that touches disjoint memory runs together: each operation belongs to
+/// the wave after the last one that has an operation it conflicts with. Small
+/// GEMMs of adapters, which alone would keep one thread busy, so share the
+/// threads with their neighbours. Dependences come from addresses, so they are
+/// right whatever streams and events the plan has, and reuse of arena memory
+/// counts as one.
+class CpuGraph final : public Graph {
+public:
+  explicit CpuGraph(std::vector<std::unique_ptr<CpuWork>> works);
+
+  void run(ThreadPool &pool) const;
+  std::size_t waveCount() const { return waves.size(); }
+
+private:
+  struct Wave {
+    std::vector<const CpuWork *> works; ///< expensive chunks first
+    std::vector<std::uint32_t> ends;    ///< running sum of their chunks
+  };
+  std::vector<std::unique_ptr<CpuWork>> works;
+  std::vector<Wave> waves;
+
+  static void runChunk(void *wave, std::uint32_t chunk);
+};
+
+} // namespace llamarun

@@ -1,0 +1,42 @@
+//===- Executors.h - From a step of the plan to device work ----*- C++ -*-===//
+#pragma once
+
+#include "runtime/device/Device.h"
+#include "runtime/plan/Plan.h"
+
+#include <span>
+#include <vector>
+
+namespace llamarun {
+
+class Session;
+
+/// What an executor may look at.
+struct StepContext {
+  const Session &session;
+  const Plan &plan;
+  Device &device;
+  std::span<const KernelHandle> kernels; ///< by index in the plan
+  const fb::Step &step;
+};
+
+/// How one kind of operation runs. `prepare` is called outside capture, before
+/// any step of the program is captured (it may time algorithms); `enqueue`
+/// puts the work on the step's stream.
+struct Executor {
+  fb::Operation operation;
+  void (*prepare)(const StepContext &context);
+  void (*enqueue)(const StepContext &context);
+};
+
+/// The executor of an operation; a new kind is one line in Executors.cpp and
+/// one file that defines its entry below.
+const Executor &executorOf(fb::Operation operation);
+
+extern const Executor gemmExecutor;
+extern const Executor launchExecutor;
+extern const Executor copyExecutor;
+extern const Executor fillExecutor;
+extern const Executor collectiveExecutor;
+
+} // namespace llamarun

@@ -1,0 +1,279 @@
+#include "runtime/executor/Session.h"
+
+#include "runtime/executor/Executors.h"
+#include "runtime/plan/Inspect.h"
+#include "runtime/plan/Verify.h"
+#include "runtime/support/Error.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <numeric>
+#include <set>
+
+namespace llamarun {
+
+/// "1234.5 MiB"
+static std::string mebibytes(std::uint64_t bytes) {
+  char text[48];
+  std::snprintf(text, sizeof text, "%.1f MiB",
+                static_cast<double>(bytes) / (1 << 20));
+  return text;
+}
+
+Session::Session(std::shared_ptr<const Plan> plan,
+                 std::unique_ptr<Device> device)
+    : thePlan(std::move(plan)), theDevice(std::move(device)) {
+  auto kind = viewOf(thePlan->target().kind());
+  if (kind != theDevice->kind())
+    fail(ExitCode::BadInput, thePlan->path(), ": plan is for target '", kind,
+         "', the device is '", theDevice->kind(), "' (", theDevice->name(),
+         ")");
+  if (thePlan->gridSize() != 1)
+    fail(ExitCode::BadInput, thePlan->path(), ": plan is for a grid of ",
+         thePlan->gridSize(), " devices, this session has one");
+  checkMemory();
+  try {
+    loadCode(); // before memory: the cheaper one to refuse
+    allocateAll();
+    uploadConstants();
+  } catch (...) {
+    releaseAll();
+    throw;
+  }
+}
+
+Session::~Session() { releaseAll(); }
+
+void Session::checkMemory() const {
+  std::uint64_t needed = 0;
+  for (auto bytes : plannedBytes(*thePlan))
+    needed += bytes;
+  auto memory = theDevice->memoryInfo();
+  if (needed <= memory.freeBytes)
+    return;
+  std::string table;
+  auto byCategory = plannedBytes(*thePlan);
+  for (std::size_t c = 0; c < kCategories; ++c)
+    if (byCategory[c])
+      table += "\n  " + std::string(nameOf(static_cast<fb::Category>(c))) +
+               ": " + mebibytes(byCategory[c]);
+  std::vector<std::size_t> order(thePlan->allocationCount());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](auto x, auto y) {
+    return thePlan->allocation(x).bytes() > thePlan->allocation(y).bytes();
+  });
+  order.resize(std::min<std::size_t>(order.size(), 8));
+  table += "\nlargest allocations:";
+  for (auto i : order)
+    table += "\n  " + std::string(viewOf(thePlan->allocation(i).name())) +
+             " (" + nameOf(thePlan->allocation(i).category()) +
+             "): " + mebibytes(thePlan->allocation(i).bytes());
+  fail(ExitCode::DoesNotFit, thePlan->path(), ": the plan needs ",
+       mebibytes(needed), ", ", theDevice->name(), " has ",
+       mebibytes(memory.freeBytes), " free of ", mebibytes(memory.totalBytes),
+       table);
+}
+
+void Session::loadCode() {
+  auto &root = thePlan->root();
+  std::vector<CodeHandle> codes;
+  for (std::size_t i = 0; i < sizeOf(root.code_objects()); ++i) {
+    auto *object = root.code_objects()->Get(static_cast<std::uint32_t>(i));
+    auto *data = reinterpret_cast<const std::byte *>(object->data()->data());
+    try {
+      codes.push_back(theDevice->loadCode(object->format(),
+                                          viewOf(object->arch()),
+                                          {data, object->data()->size()}));
+    } catch (const Error &error) {
+      fail(error.code(), thePlan->path(), ": code object ", i, ": ",
+           error.what());
+    }
+  }
+  for (std::size_t i = 0; i < sizeOf(root.kernels()); ++i) {
+    auto *kernel = root.kernels()->Get(static_cast<std::uint32_t>(i));
+    try {
+      kernels.push_back(theDevice->findKernel(codes[kernel->code_object()],
+                                              kernel->symbol()->str()));
+    } catch (const Error &error) {
+      fail(error.code(), thePlan->path(), ": kernel ", i, ": ", error.what());
+    }
+  }
+}
+
+void Session::allocateAll() {
+  for (std::size_t i = 0; i < thePlan->allocationCount(); ++i) {
+    auto &allocation = thePlan->allocation(i);
+    allocations.push_back(theDevice->allocate(
+        allocation.bytes(), allocation.alignment(), allocation.category()));
+    if (allocation.category() == fb::Category::Workspace && allocation.bytes())
+      theDevice->setWorkspace(allocations.back(), allocation.bytes());
+  }
+}
+
+void Session::releaseAll() {
+  graphs.clear(); // before the memory and the device they refer to
+  for (auto *pointer : allocations)
+    theDevice->free(pointer);
+  allocations.clear();
+}
+
+void Session::uploadConstants() {
+  for (std::size_t i = 0; i < thePlan->tensorCount(); ++i) {
+    auto &tensor = thePlan->tensor(i);
+    if (tensor.init()->kind() != fb::InitKind::Data)
+      continue;
+    auto *data =
+        thePlan->root().constants()->Get(tensor.init()->constant())->data();
+    theDevice->copyToDevice(range(tensor.buffer()).pointer, data->data(),
+                            data->size());
+  }
+}
+
+DeviceRange Session::range(std::size_t i) const {
+  auto &buffer = thePlan->buffer(i);
+  auto *base = static_cast<char *>(allocations[buffer.allocation()]);
+  return {base + buffer.offset(), thePlan->bytes(i)};
+}
+
+const fb::Tensor &Session::tensor(fb::Role role, std::string_view name) const {
+  auto *found = thePlan->findTensor(role, name);
+  if (!found)
+    fail(ExitCode::BadInput, thePlan->path(), ": the plan has no ",
+         nameOf(role), " '", printable(name), "'");
+  return *found;
+}
+
+void Session::writeTensor(fb::Role role, std::string_view name,
+                          std::span<const std::byte> bytes) {
+  auto target = range(tensor(role, name).buffer());
+  if (bytes.size() != target.bytes)
+    fail(ExitCode::BadInput, nameOf(role), " '", printable(name), "' has ",
+         target.bytes, " bytes in the plan, not ", bytes.size());
+  theDevice->copyToDevice(target.pointer, bytes.data(), bytes.size());
+}
+
+void Session::writeTensorPart(fb::Role role, std::string_view name,
+                              std::span<const std::byte> bytes,
+                              std::uint64_t offset) {
+  auto target = range(tensor(role, name).buffer());
+  if (offset > target.bytes || bytes.size() > target.bytes - offset)
+    fail(ExitCode::BadInput, nameOf(role), " '", printable(name), "' has ",
+         target.bytes, " bytes in the plan, [", offset, ", +", bytes.size(),
+         ") is outside");
+  theDevice->copyToDevice(static_cast<char *>(target.pointer) + offset,
+                          bytes.data(), bytes.size());
+}
+
+void Session::readTensor(fb::Role role, std::string_view name,
+                         std::span<std::byte> bytes) {
+  auto source = range(tensor(role, name).buffer());
+  if (bytes.size() != source.bytes)
+    fail(ExitCode::BadInput, nameOf(role), " '", printable(name), "' has ",
+         source.bytes, " bytes in the plan, not ", bytes.size());
+  theDevice->copyFromDevice(bytes.data(), source.pointer, bytes.size());
+}
+
+using Bindings = flatbuffers::Vector<flatbuffers::Offset<fb::Binding>>;
+
+static const fb::Binding *findBinding(const Bindings *bindings,
+                                      std::string_view name) {
+  for (std::size_t i = 0; i < sizeOf(bindings); ++i)
+    if (viewOf(bindings->Get(static_cast<std::uint32_t>(i))->name()) == name)
+      return bindings->Get(static_cast<std::uint32_t>(i));
+  return nullptr;
+}
+
+bool Session::hasInput(const fb::Program &program,
+                       std::string_view name) const {
+  return findBinding(program.inputs(), name);
+}
+bool Session::hasOutput(const fb::Program &program,
+                        std::string_view name) const {
+  return findBinding(program.outputs(), name);
+}
+
+/// The range of a binding, which must exist and have `bytes`.
+static DeviceRange bound(const Session &session, const fb::Program &program,
+                         const Bindings *bindings, const char *side,
+                         std::string_view name, std::uint64_t bytes) {
+  auto *binding = findBinding(bindings, name);
+  if (!binding)
+    fail(ExitCode::BadInput, "program '", viewOf(program.name()), "' has no ",
+         side, " '", printable(name), "'");
+  auto range = session.range(binding->buffer());
+  if (range.bytes != bytes)
+    fail(ExitCode::BadInput, "program '", viewOf(program.name()), "': ", side,
+         " '", printable(name), "' has ", range.bytes, " bytes, not ", bytes);
+  return range;
+}
+
+void Session::writeInput(const fb::Program &program, std::string_view name,
+                         std::span<const std::byte> bytes) {
+  auto target =
+      bound(*this, program, program.inputs(), "input", name, bytes.size());
+  theDevice->copyToDevice(target.pointer, bytes.data(), bytes.size());
+}
+
+void Session::readOutput(const fb::Program &program, std::string_view name,
+                         std::span<std::byte> bytes) {
+  auto source =
+      bound(*this, program, program.outputs(), "output", name, bytes.size());
+  theDevice->copyFromDevice(bytes.data(), source.pointer, bytes.size());
+}
+
+void Session::prepare(const fb::Program &program) { graphOf(program); }
+
+void Session::run(const fb::Program &program) {
+  theDevice->run(graphOf(program));
+}
+
+Graph &Session::graphOf(const fb::Program &program) {
+  auto &graph = graphs[&program];
+  if (graph)
+    return *graph;
+  auto &steps = *program.steps();
+  // Both passes name the step an error comes from.
+  auto forEachStep = [&](auto &&action) {
+    for (std::uint32_t i = 0; i < steps.size(); ++i) {
+      auto &step = *steps.Get(i);
+      try {
+        action(i, StepContext{*this, *thePlan, *theDevice, kernels, step});
+      } catch (const Error &error) {
+        auto *location = thePlan->root().locations()->Get(step.location());
+        fail(error.code(), thePlan->path(), ": program '",
+             viewOf(program.name()), "', step ", i, " (",
+             nameOf(step.operation_type()), ", ", printable(viewOf(location)),
+             "): ", error.what());
+      }
+    }
+  };
+  std::set<std::uint32_t> waited;
+  for (auto *step : steps)
+    for (std::size_t j = 0; j < sizeOf(step->waits()); ++j)
+      waited.insert(step->waits()->Get(static_cast<std::uint32_t>(j)));
+
+  forEachStep([](std::uint32_t, const StepContext &context) {
+    executorOf(context.step.operation_type()).prepare(context);
+  });
+  std::unordered_map<std::uint32_t, EventId> events;
+  theDevice->beginCapture(program.streams());
+  try {
+    forEachStep([&](std::uint32_t i, const StepContext &context) {
+      auto &step = context.step;
+      for (std::size_t j = 0; j < sizeOf(step.waits()); ++j)
+        theDevice->waitEvent(
+            step.stream(),
+            events.at(step.waits()->Get(static_cast<std::uint32_t>(j))));
+      executorOf(step.operation_type()).enqueue(context);
+      if (waited.count(i))
+        events[i] = theDevice->recordEvent(step.stream());
+    });
+  } catch (...) {
+    theDevice->endCapture(); // the device must not stay in capture
+    throw;
+  }
+  graph = theDevice->endCapture();
+  return *graph;
+}
+
+} // namespace llamarun
