@@ -41,7 +41,8 @@ ParseResult LayersOp::parse(OpAsmParser &parser, OperationState &state) {
     return failure();
 
   Region *body = state.addRegion();
-  if (parser.parseRegion(*body))
+  // The body sees nothing from outside, so it may use the same names.
+  if (parser.parseRegion(*body, /*arguments=*/{}, /*enableNameShadowing=*/true))
     return failure();
   LayersOp::ensureTerminator(*body, parser.getBuilder(), state.location);
   state.addAttribute(getCountAttrName(state.name), count);
