@@ -1,0 +1,50 @@
+//===- Progress.h - What a person sees while it trains ---------*- C++ -*-===//
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+namespace llamarun {
+
+struct ProgressState {
+  std::uint64_t step = 0, totalSteps = 0;
+  double epoch = 0;
+  double loss = 0;
+  double gradNorm = 0;
+  double learningRate = 0;
+  std::uint64_t tokens = 0; ///< since the start
+};
+
+/// A bar that is redrawn in place on a terminal, otherwise plain lines, one a
+/// logging step.
+class Progress {
+public:
+  /// \param out for both; bar if it is a terminal.
+  explicit Progress(std::FILE *out);
+  ~Progress() { clear(); }
+
+  /// After every step; redraws at most ten times a second.
+  void update(const ProgressState &state);
+  /// At logging steps: a line, where there is no bar.
+  void log(const ProgressState &state);
+  /// Removes the bar, so that something else can be printed.
+  void clear();
+
+private:
+  double elapsed() const;
+  std::FILE *out;
+  bool terminal;
+  bool drawn = false;
+  std::chrono::steady_clock::time_point start, last;
+};
+
+/// "[#####-----]  120/2105  loss 0.6931  5180 tokens/s  ETA 0:42"
+std::string progressBar(const ProgressState &state, double seconds);
+/// "step 120/2105  epoch 0.06  loss 0.6931  grad_norm 1.2  lr 5e-05  ..."
+std::string progressLine(const ProgressState &state, double seconds);
+/// "0:42", "1:02:03"
+std::string durationText(double seconds);
+
+} // namespace llamarun

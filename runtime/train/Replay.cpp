@@ -1,0 +1,175 @@
+#include "runtime/train/Replay.h"
+
+#include "runtime/support/Error.h"
+#include "runtime/train/AdapterState.h"
+#include "runtime/train/Evaluate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace llamarun {
+
+double relativeError(double a, double b) {
+  double error = b == 0 ? std::abs(a - b) : std::abs(a - b) / std::abs(b);
+  // NaN would pass every comparison that looks for something larger.
+  return std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
+}
+
+double largestTensorError(const AdapterTensors &a, const AdapterTensors &b,
+                          std::string &name) {
+  double worst = 0;
+  if (a.size() != b.size())
+    fail(ExitCode::BadInput, a.size(), " tensors and ", b.size(),
+         " are to be the same");
+  for (auto &[key, reference] : b) {
+    auto found = a.find(key);
+    if (found == a.end() || found->second.shape != reference.shape)
+      fail(ExitCode::BadInput, "tensor '", key,
+           "' of the reference is missing or has another shape here");
+    double difference = 0, norm = 0;
+    for (std::size_t i = 0; i < reference.data.size(); ++i) {
+      double x = found->second.data[i], y = reference.data[i];
+      difference += (x - y) * (x - y);
+      norm += y * y;
+    }
+    double root = std::sqrt(norm);
+    double error = relativeError(root + std::sqrt(difference), root);
+    if (error > worst) {
+      worst = error;
+      name = key;
+    }
+  }
+  return worst;
+}
+
+namespace {
+
+/// The largest difference, relative for reference values beyond 1.
+double largestLogitError(const Evaluation &evaluation, std::size_t columns,
+                         const std::vector<std::vector<float>> &reference,
+                         const std::string &file) {
+  double worst = 0;
+  for (std::size_t row = 0; row < reference.size(); ++row) {
+    if (reference[row].empty() || reference[row].size() > columns)
+      fail(ExitCode::BadInput, file, ": row ", row, " has ",
+           reference[row].size(), " logits, the plan ", columns);
+    for (std::size_t i = 0; i < reference[row].size(); ++i) {
+      double ours = evaluation.logits[row * columns + i];
+      double theirs = reference[row][i];
+      worst = std::max(worst, std::abs(ours - theirs) /
+                                  std::max(1.0, std::abs(theirs)));
+    }
+  }
+  return worst;
+}
+
+class Replayer {
+public:
+  Replayer(Session &session, const ReplayOptions &options)
+      : session(session), options(options), runner(session, 0),
+        directory(options.trace.parent_path()) {}
+
+  ReplayReport run() {
+    bool classifier = headOf(session.plan()) != HeadKind::CausalLM;
+    auto init = fileOr(options.init, "init.safetensors");
+    loadAdapter(session, init);
+    auto trace = readReplayTrace(options.trace, classifier);
+    auto eval = fileOr(options.eval, "eval.json");
+    bool hasEval = std::filesystem::exists(eval);
+    ReplayLogits logits;
+    if (hasEval) {
+      logits = readReplayLogits(eval,
+                                classifier ? readReplayPad(options.trace) : -1);
+      report.logitsBefore = compareLogits(logits, logits.before);
+    }
+    takeSteps(trace);
+    auto final = fileOr(options.final, "final.safetensors");
+    if (std::filesystem::exists(final))
+      compareTensors(final);
+    if (hasEval)
+      report.logitsAfter = compareLogits(logits, logits.after);
+    summarize();
+    return report;
+  }
+
+private:
+  std::filesystem::path fileOr(const std::filesystem::path &given,
+                               const char *name) const {
+    return given.empty() ? directory / name : given;
+  }
+
+  double compareLogits(const ReplayLogits &logits,
+                       const std::vector<std::vector<float>> &reference) {
+    Evaluation result = evaluateDataset(runner, nullptr, logits.data, true);
+    return largestLogitError(result, runner.logitColumns(), reference,
+                             logits.data.file);
+  }
+
+  void takeSteps(const ReplayTrace &trace) {
+    std::fprintf(options.out, "%4s %12s %12s %9s %12s %12s %9s %11s %9s\n",
+                 "step", "loss", "reference", "error", "grad_norm", "reference",
+                 "error", "lr", "error");
+    for (std::size_t i = 0; i < trace.steps.size(); ++i) {
+      auto &step = trace.steps[i];
+      StepResult result;
+      try {
+        result = runner.train(trace.data, {step.examples}, trace.hyper);
+      } catch (const Error &error) {
+        fail(error.code(), "step ", i, ": ", error.what());
+      }
+      double loss = relativeError(result.loss, step.loss);
+      double norm = relativeError(result.gradNorm, step.gradNorm);
+      double rate = relativeError(result.learningRate, step.learningRate);
+      std::fprintf(options.out,
+                   "%4zu %12.7g %12.7g %9.2e %12.7g %12.7g %9.2e %11.4e "
+                   "%9.2e\n",
+                   i, result.loss, step.loss, loss, double(result.gradNorm),
+                   step.gradNorm, norm, double(result.learningRate), rate);
+      report.loss = std::max(report.loss, loss);
+      report.gradNorm = std::max(report.gradNorm, norm);
+      report.learningRate = std::max(report.learningRate, rate);
+    }
+  }
+
+  void compareTensors(const std::filesystem::path &final) {
+    report.tensors = largestTensorError(
+        readParameters(session), readPyTorchParameters(final), worstTensor);
+  }
+
+  void summarize() {
+    // The rate is the schedule's own arithmetic: float32 is all it may lose.
+    judge("loss", report.loss, options.lossTolerance);
+    judge("grad_norm", report.gradNorm, options.gradNormTolerance);
+    judge("learning_rate", report.learningRate, 1e-6);
+    judge("final tensors", report.tensors, options.tensorTolerance);
+    if (!worstTensor.empty())
+      std::fprintf(options.out, "  worst: %s\n", worstTensor.c_str());
+    judge("logits before", report.logitsBefore, options.logitTolerance);
+    judge("logits after", report.logitsAfter, options.logitTolerance);
+  }
+
+  void judge(const char *what, double error, double tolerance) {
+    if (error < 0)
+      return;
+    bool good = error <= tolerance;
+    report.passed &= good;
+    std::fprintf(options.out, "%-14s largest error %.2e, tolerance %.0e: %s\n",
+                 what, error, tolerance, good ? "ok" : "FAILED");
+  }
+
+  Session &session;
+  const ReplayOptions &options;
+  ProgramRunner runner;
+  std::filesystem::path directory;
+  ReplayReport report;
+  std::string worstTensor;
+};
+
+} // namespace
+
+ReplayReport replay(Session &session, const ReplayOptions &options) {
+  return Replayer(session, options).run();
+}
+
+} // namespace llamarun

@@ -1,0 +1,47 @@
+//===- Replay.h - The same steps as a reference run ------------*- C++ -*-===//
+#pragma once
+
+#include "runtime/io/PeftAdapter.h"
+#include "runtime/train/ReplayTrace.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+namespace llamarun {
+
+struct ReplayOptions {
+  std::filesystem::path trace; ///< trace.json
+  /// Where init.safetensors, final.safetensors and eval.json are; those that
+  /// are missing are not compared. Empty: beside the trace.
+  std::filesystem::path init, final, eval;
+  double lossTolerance = 1e-4;     ///< relative, each step
+  double gradNormTolerance = 1e-3; ///< relative, each step
+  double tensorTolerance = 1e-3; ///< norm of the difference / norm, each tensor
+  double logitTolerance = 1e-3;  ///< absolute below 1, relative above
+  std::FILE *out = stdout;
+};
+
+/// The largest deviations found; negative: not compared.
+struct ReplayReport {
+  double loss = 0, gradNorm = 0, learningRate = 0;
+  double tensors = -1, logitsBefore = -1, logitsAfter = -1;
+  bool passed = true;
+};
+
+/// Loads the reference's initial tensors, takes its steps on its ids with its
+/// hyperparameters, prints a line a step and one a comparison, and compares.
+/// The session's weights are loaded; its optimizer state is fresh.
+/// \throws Error(BadInput) for files that do not suit each other or the plan.
+ReplayReport replay(Session &session, const ReplayOptions &options);
+
+/// |a - b| / |b|, and |a - b| where b is 0.
+double relativeError(double a, double b);
+
+/// The largest norm(a - b) / norm(b) over all tensors.
+/// \param name gets the tensor's. \throws Error(BadInput) if names or shapes
+/// differ.
+double largestTensorError(const AdapterTensors &a, const AdapterTensors &b,
+                          std::string &name);
+
+} // namespace llamarun

@@ -1,0 +1,66 @@
+//===- Trainer.h - The training loop ---------------------------*- C++ -*-===//
+#pragma once
+
+#include "runtime/train/ProgramRunner.h"
+#include "runtime/train/TaskData.h"
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace llamarun {
+
+/// When something is done that is not done every step.
+enum class When { Never, Epoch, Steps };
+
+/// Names and defaults are those of Hugging Face's TrainingArguments.
+struct TrainOptions {
+  Hyper hyper; ///< warmupSteps and totalSteps are filled in by train()
+  double epochs = 3;
+  std::int64_t maxSteps = -1; ///< if positive, instead of epochs
+  std::int64_t warmupSteps = 0;
+  double warmupRatio = 0; ///< of all steps; if warmupSteps is 0
+  std::uint64_t dataSeed = 42;
+  bool shuffle = true;
+  std::int64_t loggingSteps = 500;
+  When evaluate = When::Epoch;
+  std::int64_t evalSteps = 500;
+  When save = When::Epoch; ///< and always at the end
+  std::int64_t saveSteps = 500;
+  std::filesystem::path outputDir;
+  std::string baseModel; ///< base_model_name_or_path of the adapter
+  std::FILE *out = stdout;
+  std::FILE *progress = stderr;
+  /// The number of the signal that asks to stop after this step, or 0.
+  std::function<int()> stopRequested = [] { return 0; };
+};
+
+struct TrainOutcome {
+  std::uint64_t steps = 0;
+  double lastLoss = 0;
+  int signal = 0; ///< that ended it early, or 0
+};
+
+/// Trains the session's parameters on `training` and writes to the output
+/// directory metrics.jsonl (one object a logging step, the first and last step
+/// included, and one an evaluation) and the adapter. The order of examples is a
+/// function of (dataSeed, epoch) alone; the same plan, session state, options
+/// and data give the same bytes, but for members that hold the clock.
+/// \param task whose metrics to compute; null for causal LM.
+/// \param evaluation splits to evaluate, in order.
+/// \throws Error(Numerics) naming the step when loss or gradient norm is not
+///   finite (what was saved before stays), Error(BadInput) before the first
+///   step if a batch does not fit the plan, Error(Storage).
+TrainOutcome train(Session &session, ProgramRunner &runner,
+                   const GlueTaskInfo *task, const Dataset &training,
+                   const std::vector<Dataset> &evaluation,
+                   const TrainOptions &options);
+
+/// Steps of the whole run.
+std::uint64_t totalSteps(const fb::Task &task, std::uint64_t samples,
+                         const TrainOptions &options);
+
+} // namespace llamarun
