@@ -26,6 +26,7 @@ def Llm_Dialect : Dialect {
     static constexpr llvm::StringLiteral kTaskAttr = "llm.task";
     static constexpr llvm::StringLiteral kAdapterAttr = "llm.adapter";
     static constexpr llvm::StringLiteral kLevelAttr = "llm.level";
+    static constexpr llvm::StringLiteral kSourceAttr = "llm.source";
   }];
 }
 

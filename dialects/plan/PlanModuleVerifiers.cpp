@@ -6,6 +6,9 @@
 //===----------------------------------------------------------------------===//
 #include "dialects/plan/PlanDialect.h"
 #include "dialects/plan/PlanPlace.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -195,8 +198,30 @@ LogicalResult TensorOp::verifySymbolUses(SymbolTableCollection &symbols) {
 // Kernels
 //===----------------------------------------------------------------------===//
 
+SmallVector<Value> KernelOp::distinctOperands(Operation *source) {
+  llvm::SetVector<Value> operands(source->operand_begin(),
+                                  source->operand_end());
+  return operands.takeVector();
+}
+
+void KernelOp::build(OpBuilder &builder, OperationState &state, StringRef name,
+                     StringRef description, Operation *source) {
+  OpBuilder::InsertionGuard guard(builder);
+  Properties &properties = state.getOrAddProperties<Properties>();
+  properties.sym_name = builder.getStringAttr(name);
+  properties.description = builder.getStringAttr(description);
+  Block &block = state.addRegion()->emplaceBlock();
+  IRMapping mapping;
+  for (Value operand : distinctOperands(source))
+    mapping.map(operand,
+                block.addArgument(operand.getType(), source->getLoc()));
+  builder.setInsertionPointToEnd(&block);
+  Operation *copy = builder.clone(*source, mapping);
+  ReturnOp::create(builder, source->getLoc(), copy->getResults());
+}
+
 Operation *KernelOp::getSource() {
-  if (getBody().empty() || getBody().front().empty())
+  if (getBody().empty())
     return nullptr;
   return &getBody().front().front();
 }
@@ -211,11 +236,16 @@ LogicalResult KernelOp::verifyRegions() {
   if (getBody().empty())
     return success();
   Block &block = getBody().front();
-  if (!llvm::hasSingleElement(block))
+  auto end = dyn_cast<ReturnOp>(block.back());
+  if (!end)
+    return emitOpError("must end in plan.return");
+  if (block.getOperations().size() != 2)
     return emitOpError("must hold exactly one source op, not ")
-           << block.getOperations().size();
+           << block.getOperations().size() - 1;
   if (block.front().getNumResults() == 0)
     return emitOpError("source op has no results: the kernel writes nothing");
+  if (!llvm::equal(end.getValues(), block.front().getResults()))
+    return end.emitOpError("must return the results of the source op in order");
   return success();
 }
 

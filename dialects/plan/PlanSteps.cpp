@@ -117,6 +117,17 @@ LogicalResult LaunchOp::verify() {
   return success();
 }
 
+/// True if a kernel made for `its` can take `mine`: all but the first
+/// dimension, which is no part of the kernel, agrees.
+static bool fitsKernel(Type mine, Type its) {
+  auto a = cast<RankedTensorType>(mine), b = dyn_cast<RankedTensorType>(its);
+  if (!b || a.getElementType() != b.getElementType() ||
+      a.getRank() != b.getRank())
+    return false;
+  return a.getRank() == 0 ||
+         a.getShape().drop_front() == b.getShape().drop_front();
+}
+
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto kernel =
       symbols.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
@@ -131,7 +142,7 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
       return emitOpError(what) << " " << mine.size() << " buffers, "
                                << getKernelAttr() << " " << its.size();
     for (auto [i, pair] : llvm::enumerate(llvm::zip(mine, its)))
-      if (std::get<0>(pair) != std::get<1>(pair))
+      if (!fitsKernel(std::get<0>(pair), std::get<1>(pair)))
         return emitOpError(what)
                << " " << std::get<0>(pair) << " as buffer " << i << ", "
                << getKernelAttr() << " " << std::get<1>(pair);

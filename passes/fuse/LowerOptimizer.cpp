@@ -35,7 +35,7 @@ public:
     update(g, coefficients);
     if (op.getClearGradients())
       llm::FlatClearOp::create(b, loc, llm::Flat::Gradients,
-                               TypeAttr::get(flat));
+                               flat);
     op.getGradNorm().replaceAllUsesWith(norm);
     op.getLearningRate().replaceAllUsesWith(rate);
     op.erase();
@@ -53,6 +53,12 @@ private:
   Value load(llm::Flat kind, Type type) {
     return llm::FlatLoadOp::create(b, loc, type, kind);
   }
+  llvm::SmallVector<Value> named(llvm::SmallVector<Value> results,
+                                 StringRef source) {
+    results.front().getDefiningOp()->setAttr(llm::LlmDialect::kSourceAttr,
+                                             b.getStringAttr(source));
+    return results;
+  }
   void store(llm::Flat kind, Value value) {
     llm::FlatStoreOp::create(b, loc, kind, value);
   }
@@ -64,13 +70,13 @@ private:
     Value x = squares.input(g, squares.element());
     squares.yield(squares.reduce(llm::ReduceKind::Add, squares.mul(x, x)),
                   vector(rows, b.getF32Type()), squares.perRow());
-    Value parts = squares.finish().front();
+    Value parts = named(squares.finish(), "grad_norm_rows").front();
     RowwiseBuilder total(b, loc, 1, rows);
     Value part = total.input(parts, total.perColumn());
     Value sum = total.reduce(llm::ReduceKind::Add, part);
     total.yield(math::SqrtOp::create(total.body(), loc, sum),
                 vector(1, b.getF32Type()), total.at(0));
-    return total.finish().front();
+    return named(total.finish(), "grad_norm").front();
   }
 
   /// One row, one column, float64 as torch computes these in Python: returns
@@ -143,7 +149,7 @@ private:
     k.yield(next, vector(1, i64), k.at(0));
     k.yield(newPower1, vector(1, f64), k.at(0));
     k.yield(newPower2, vector(1, f64), k.at(0));
-    auto results = k.finish();
+    auto results = named(k.finish(), "schedule");
     store(llm::Flat::Step, results[2]);
     store(llm::Flat::Beta1Power, results[3]);
     store(llm::Flat::Beta2Power, results[4]);
@@ -171,7 +177,7 @@ private:
         k.sub(decayed, k.mul(c[StepSize], k.div(newM, denominator)));
     for (Value value : {newP, newM, newV})
       k.yield(value, flat, k.element());
-    auto results = k.finish();
+    auto results = named(k.finish(), "adamw");
     store(llm::Flat::Parameters, results[0]);
     store(llm::Flat::FirstMoments, results[1]);
     store(llm::Flat::SecondMoments, results[2]);

@@ -16,6 +16,13 @@ using namespace mlir;
 
 namespace {
 
+/// Remembers what a kernel computes, for people who read plans and profiles.
+void nameSource(Operation *op, StringRef source) {
+  if (isa_and_nonnull<llm::RowwiseOp>(op))
+    op->setAttr(llm::LlmDialect::kSourceAttr,
+                StringAttr::get(op->getContext(), source));
+}
+
 struct LowerToRowwise : llamac::impl::LowerToRowwiseBase<LowerToRowwise> {
   void runOnOperation() override {
     SmallVector<llm::RowwiseOpInterface> ops;
@@ -31,6 +38,8 @@ struct LowerToRowwise : llamac::impl::LowerToRowwiseBase<LowerToRowwise> {
       auto values = op.lowerToRowwise(b);
       if (failed(values))
         return signalPassFailure();
+      for (Value value : *values)
+        nameSource(value.getDefiningOp(), op->getName().stripDialect());
       op->replaceAllUsesWith(*values);
       op->erase();
     }

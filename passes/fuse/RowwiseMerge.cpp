@@ -160,6 +160,12 @@ llm::RowwiseOp llamac::mergeRowwise(llm::RowwiseOp producer,
       b.getDenseI64ArrayAttr(inputs.indices),
       b.getDenseI64ArrayAttr(yieldResults), b.getArrayAttr(yieldMaps));
   merged.getBody().takeBody(*region);
+  auto source = [](Operation *op) -> StringRef {
+    auto name = op->getAttrOfType<StringAttr>(llm::LlmDialect::kSourceAttr);
+    return name ? name.getValue() : "rowwise";
+  };
+  merged->setAttr(llm::LlmDialect::kSourceAttr,
+                  b.getStringAttr(source(producer) + "+" + source(consumer)));
   for (auto [old, now] : llvm::zip(replaced, merged.getResults()))
     old.replaceAllUsesWith(now);
   consumer.erase();

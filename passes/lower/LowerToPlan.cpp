@@ -1,0 +1,43 @@
+//===- LowerToPlan.cpp - Functions as programs of steps -------------------===//
+#include "passes/lower/Passes.h"
+#include "passes/lower/ProgramLowering.h"
+
+#include "mlir/IR/Builders.h"
+
+namespace llamac {
+#define GEN_PASS_DEF_LOWERTOPLAN
+#include "passes/lower/Passes.h.inc"
+} // namespace llamac
+
+using namespace mlir;
+
+namespace {
+
+struct LowerToPlan : llamac::impl::LowerToPlanBase<LowerToPlan> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto storage = llamac::Storage::create(module);
+    if (failed(storage))
+      return signalPassFailure();
+    SmallVector<func::FuncOp> functions(module.getOps<func::FuncOp>());
+
+    // Tables first, then kernels, then programs.
+    OpBuilder b(module.getBodyRegion());
+    b.setInsertionPointToEnd(module.getBody());
+    storage->emit(b, module.getLoc());
+    // Kernels go before this mark, programs after it.
+    auto mark = func::FuncOp::create(b, module.getLoc(), "__mark",
+                                     b.getFunctionType({}, {}));
+    mark.setPrivate();
+    OpBuilder kernelBuilder(mark);
+    llamac::KernelTable kernels(kernelBuilder);
+    for (func::FuncOp f : functions)
+      llamac::lowerProgram(b, f, *storage, kernels);
+    mark.erase();
+    for (func::FuncOp f : functions)
+      f.erase();
+    module->setAttr(llm::LlmDialect::kLevelAttr, b.getStringAttr("plan"));
+  }
+};
+
+} // namespace

@@ -1,0 +1,191 @@
+//===- Storage.cpp - Where everything outside the arena lies --------------===//
+#include "passes/lower/Storage.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace llamac;
+
+static int64_t bytesOf(Type type) {
+  return plan::placeBytes(cast<RankedTensorType>(type)).value_or(0);
+}
+
+static int64_t aligned(int64_t bytes) {
+  return llvm::alignTo(bytes, Storage::kAlignment);
+}
+
+FailureOr<Storage> Storage::create(ModuleOp module) {
+  Storage storage(module);
+  if (failed(storage.collect(module)))
+    return failure();
+  return storage;
+}
+
+LogicalResult Storage::collect(ModuleOp module) {
+  auto named = [](DictionaryAttr attrs, StringRef key) -> StringRef {
+    auto name = attrs ? attrs.getAs<StringAttr>(key) : StringAttr();
+    return name ? name.getValue() : StringRef();
+  };
+  for (auto f : module.getOps<func::FuncOp>()) {
+    auto program =
+        f->getAttrOfType<llm::ProgramAttr>(llm::LlmDialect::kProgramAttr);
+    if (!program)
+      return f.emitError("is no program: it lacks ")
+             << llm::LlmDialect::kProgramAttr;
+    trains |= program.getKind() != llm::ProgramKind::Evaluate;
+    for (unsigned i = 0; i < f.getNumArguments(); ++i) {
+      StringRef name = named(f.getArgAttrDict(i), llm::LlmDialect::kInputAttr);
+      if (name.empty())
+        return f.emitError() << "argument " << i << " lacks "
+                             << llm::LlmDialect::kInputAttr;
+      Slot &slot = inputs[name];
+      slot.bytes = std::max(slot.bytes, bytesOf(f.getArgument(i).getType()));
+    }
+    for (unsigned i = 0; i < f.getNumResults(); ++i) {
+      StringRef name =
+          named(f.getResultAttrDict(i), llm::LlmDialect::kOutputAttr);
+      if (name.empty())
+        return f.emitError() << "result " << i << " lacks "
+                             << llm::LlmDialect::kOutputAttr;
+      Slot &slot = outputs[name];
+      slot.bytes = std::max(slot.bytes, bytesOf(f.getResultTypes()[i]));
+    }
+    for (Operation &op : f.getBody().front()) {
+      if (auto weight = dyn_cast<llm::WeightOp>(op)) {
+        auto type = cast<RankedTensorType>(weight.getType());
+        auto [it, isNew] = weights.insert(
+            {weight.getName(), Weight{type, weightBytes, op.getLoc()}});
+        if (isNew)
+          weightBytes = aligned(weightBytes + bytesOf(type));
+        else if (it->second.type != type)
+          return op.emitError() << "'" << weight.getName() << "' is " << type
+                                << " here and " << it->second.type
+                                << " elsewhere";
+      } else if (auto parameter = dyn_cast<llm::ParameterOp>(op)) {
+        if (layout.entries.find(parameter.getName())->second.type !=
+            parameter.getType())
+          return op.emitError() << "'" << parameter.getName()
+                                << "' has another type elsewhere";
+      } else if (auto constant = dyn_cast<llm::ConstantOp>(op)) {
+        auto [it, isNew] = constants.insert({constant.getValue(), Slot{}});
+        if (isNew) {
+          it->second = {bytesOf(constant.getType()), constantBytes};
+          constantBytes = aligned(constantBytes + it->second.bytes);
+        }
+      }
+    }
+  }
+  for (auto &[name, slot] : inputs) {
+    slot.offset = inputBytes;
+    inputBytes = aligned(inputBytes + slot.bytes);
+  }
+  for (auto &[name, slot] : outputs) {
+    slot.offset = outputBytes;
+    outputBytes = aligned(outputBytes + slot.bytes);
+  }
+  return success();
+}
+
+Place Storage::weight(llm::WeightOp op) const {
+  return {"weights", weights.find(op.getName())->second.offset};
+}
+Place Storage::parameter(StringRef name) const {
+  return {"parameters", layout.entries.find(name)->second.offset};
+}
+Place Storage::gradient(StringRef name) const {
+  return {"gradients", layout.entries.find(name)->second.offset};
+}
+Place Storage::constant(llm::ConstantOp op) const {
+  return {"constants", constants.find(op.getValue())->second.offset};
+}
+Place Storage::input(StringRef name) const {
+  return {"inputs", inputs.find(name)->second.offset};
+}
+Place Storage::output(StringRef name) const {
+  return {"outputs", outputs.find(name)->second.offset};
+}
+
+Place Storage::flat(llm::Flat kind) const {
+  switch (kind) {
+  case llm::Flat::Parameters:
+    return {"parameters", 0};
+  case llm::Flat::Gradients:
+    return {"gradients", 0};
+  case llm::Flat::FirstMoments:
+    return {"first_moments", 0};
+  case llm::Flat::SecondMoments:
+    return {"second_moments", 0};
+  case llm::Flat::Step:
+    return {"optimizer_state", 0};
+  case llm::Flat::Beta1Power:
+    return {"optimizer_state", kAlignment};
+  case llm::Flat::Beta2Power:
+    return {"optimizer_state", 2 * kAlignment};
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+void Storage::emit(OpBuilder &b, Location loc) const {
+  auto allocate = [&](StringRef name, plan::Category category, int64_t bytes) {
+    if (bytes > 0 || category == plan::Category::Activations)
+      plan::AllocationOp::create(b, loc, name, category, bytes, kAlignment);
+  };
+  int64_t flatBytes = layout.bytes();
+  allocate("weights", plan::Category::Weights, weightBytes);
+  allocate("parameters", plan::Category::Parameters, flatBytes);
+  if (trains) {
+    allocate("gradients", plan::Category::Gradients, flatBytes);
+    allocate("first_moments", plan::Category::OptimizerState, flatBytes);
+    allocate("second_moments", plan::Category::OptimizerState, flatBytes);
+    allocate("optimizer_state", plan::Category::OptimizerState, 3 * kAlignment);
+  }
+  allocate("inputs", plan::Category::Inputs, inputBytes);
+  allocate("outputs", plan::Category::Outputs, outputBytes);
+  allocate("constants", plan::Category::Constants, constantBytes);
+  allocate(kActivations, plan::Category::Activations, 0);
+
+  for (auto &[name, w] : weights)
+    plan::TensorOp::create(b, w.loc, name, plan::Role::Weight, "weights",
+                           w.offset, w.type, plan::InitKind::Checkpoint);
+  for (auto &[name, entry] : layout.entries) {
+    auto op = cast<llm::ParameterOp>(entry.parameter);
+    // The two enums agree from Zero on: the plan adds Checkpoint and Data.
+    auto kind = *plan::symbolizeInitKind(
+        llm::stringifyInitKind(op.getInit().getKind()));
+    plan::TensorOp::create(b, op.getLoc(), name, plan::Role::Parameter,
+                           "parameters", entry.offset, entry.type, kind,
+                           op.getInit().getA().getValueAsDouble());
+    if (!trains)
+      continue;
+    for (auto [role, where] :
+         {std::pair(plan::Role::Gradient, "gradients"),
+          std::pair(plan::Role::FirstMoment, "first_moments"),
+          std::pair(plan::Role::SecondMoment, "second_moments")})
+      plan::TensorOp::create(b, op.getLoc(), name, role, where, entry.offset,
+                             entry.type, plan::InitKind::Zero);
+  }
+  if (trains) {
+    auto state = [&](StringRef name, llm::Flat kind, Type type, double value) {
+      Place place = flat(kind);
+      plan::TensorOp::create(b, loc, name, plan::Role::State, place.allocation,
+                             place.offset, RankedTensorType::get({1}, type),
+                             value == 0 ? plan::InitKind::Zero
+                                        : plan::InitKind::Value,
+                             value);
+    };
+    state("optimizer.step", llm::Flat::Step, b.getI64Type(), 0);
+    state("optimizer.beta1_power", llm::Flat::Beta1Power, b.getF64Type(), 1);
+    state("optimizer.beta2_power", llm::Flat::Beta2Power, b.getF64Type(), 1);
+  }
+  for (auto [i, entry] : llvm::enumerate(constants)) {
+    auto value = cast<ElementsAttr>(entry.first);
+    std::string name = "constant_" + std::to_string(i);
+    plan::ConstantOp::create(b, loc, name, value);
+    plan::TensorOp::create(b, loc, name, plan::Role::Constant, "constants",
+                           entry.second.offset,
+                           cast<RankedTensorType>(value.getType()),
+                           plan::InitKind::Data, 0.0,
+                           FlatSymbolRefAttr::get(b.getContext(), name));
+  }
+}

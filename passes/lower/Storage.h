@@ -1,0 +1,61 @@
+//===- Storage.h - Where everything outside the arena lies -----*- C++ -*-===//
+#pragma once
+
+#include "dialects/llm/LlmDialect.h"
+#include "dialects/plan/PlanDialect.h"
+#include "passes/fuse/ParameterLayout.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/MapVector.h"
+
+namespace llamac {
+
+/// Bytes of an allocation: a symbol and an offset.
+struct Place {
+  llvm::StringRef allocation;
+  int64_t offset;
+  bool operator==(const Place &) const = default;
+};
+
+/// Lays out what outlives a program: weights, the four flat buffers, optimizer
+/// state, constants, and the slots of inputs and outputs, which programs share.
+class Storage {
+public:
+  static constexpr int64_t kAlignment = 256; // bytes
+  static constexpr llvm::StringLiteral kActivations = "activations";
+
+  /// Walks all programs of the module. Fails if a name has two types.
+  static mlir::FailureOr<Storage> create(mlir::ModuleOp module);
+
+  Place weight(llm::WeightOp op) const;
+  Place parameter(llvm::StringRef name) const;
+  Place gradient(llvm::StringRef name) const;
+  Place constant(llm::ConstantOp op) const;
+  Place flat(llm::Flat kind) const;
+  Place input(llvm::StringRef name) const;
+  Place output(llvm::StringRef name) const;
+
+  /// Writes the plan.allocation, plan.constant and plan.tensor ops.
+  void emit(mlir::OpBuilder &builder, mlir::Location loc) const;
+
+private:
+  struct Slot {
+    int64_t bytes = 0, offset = 0;
+  };
+  struct Weight {
+    mlir::RankedTensorType type;
+    int64_t offset;
+    mlir::Location loc;
+  };
+  explicit Storage(mlir::ModuleOp module) : layout(module) {}
+  mlir::LogicalResult collect(mlir::ModuleOp module);
+
+  ParameterLayout layout;
+  bool trains = false;
+  llvm::MapVector<llvm::StringRef, Weight> weights;
+  llvm::MapVector<mlir::Attribute, Slot> constants;
+  llvm::MapVector<llvm::StringRef, Slot> inputs, outputs;
+  int64_t weightBytes = 0, constantBytes = 0, inputBytes = 0, outputBytes = 0;
+};
+
+} // namespace llamac

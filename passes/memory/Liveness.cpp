@@ -1,0 +1,37 @@
+//===- Liveness.cpp - First and last step that uses a buffer --------------===//
+#include "passes/memory/Liveness.h"
+
+using namespace mlir;
+
+llvm::SmallVector<llamac::LiveBuffer>
+llamac::liveActivations(plan::ProgramOp program) {
+  llvm::DenseMap<Operation *, int64_t> number;
+  int64_t steps = 0;
+  for (Operation &op : program.getBlock())
+    if (isa<plan::StepOpInterface>(op))
+      number[&op] = steps++;
+  auto module = program->getParentOfType<ModuleOp>();
+  llvm::DenseMap<StringAttr, bool> isArena;
+  for (auto allocation : module.getOps<plan::AllocationOp>())
+    isArena[allocation.getSymNameAttr()] =
+        allocation.getCategory() == plan::Category::Activations;
+  llvm::SmallVector<LiveBuffer> live;
+  for (auto buffer : program.getBlock().getOps<plan::BufferOp>()) {
+    if (!isArena.lookup(buffer.getAllocationAttr().getAttr()) ||
+        buffer->use_empty())
+      continue;
+    auto type = cast<RankedTensorType>(buffer.getType());
+    LiveBuffer entry{buffer, plan::placeBytes(type).value_or(0), steps, -1};
+    for (Operation *user : buffer->getUsers()) {
+      // The host reads outputs after the last step; inputs it writes before
+      // the first.
+      int64_t at = isa<plan::OutputOp>(user)  ? steps
+                   : isa<plan::InputOp>(user) ? 0
+                                              : number.lookup(user);
+      entry.first = std::min(entry.first, at);
+      entry.last = std::max(entry.last, at);
+    }
+    live.push_back(entry);
+  }
+  return live;
+}
