@@ -113,9 +113,11 @@ std::vector<Ledger> collectives(const Plan &plan) {
       if (!op)
         continue;
       std::string axes;
-      for (auto axis : *op->axes())
-        axes += (axes.empty() ? "" : ",") +
-                text(plan.root().grid()->Get(axis)->name());
+      for (auto axis : *op->axes()) {
+        if (!axes.empty())
+          axes += ',';
+        axes += text(plan.root().grid()->Get(axis)->name());
+      }
       result.push_back(
           {text(plan.program(p).name()), i, nameOf(op->kind()), axes,
            std::max(plan.bytes(op->source()), plan.bytes(op->target())),
