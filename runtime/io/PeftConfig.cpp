@@ -16,6 +16,9 @@ using nlohmann::json;
 // Any real rank is far below; keeps products of dimensions in range.
 constexpr int64_t kMaxRank = 1 << 20;
 
+// One for every linear of a thousand layers; bounds the time of a lookup.
+constexpr size_t kMaxPatterns = 7000;
+
 // Features that add to or change the computation. Null, false and empty mean
 // "not used", for every one of them.
 constexpr const char *kUnsupported[] = {
@@ -69,6 +72,21 @@ int64_t checkRank(const JsonFile &file, const std::string &key, double value) {
     file.failKey(key, "rank must be a whole number from 1 to " +
                           std::to_string(kMaxRank));
   return static_cast<int64_t>(value);
+}
+
+// Patterns are compiled once here so that a bad one is reported with its file.
+template <typename T>
+void checkPatterns(const JsonFile &file, const std::string &key,
+                   const std::map<std::string, T> &patterns) {
+  if (patterns.size() > kMaxPatterns)
+    file.failKey(key, "more than " + std::to_string(kMaxPatterns) + " entries");
+  for (const auto &[pattern, value] : patterns) {
+    try {
+      ModulePattern::forKey(pattern);
+    } catch (const Error &error) {
+      file.failKey(key, error.what());
+    }
+  }
 }
 
 // The first key that matches, in the order of the file as PEFT writes it
@@ -136,6 +154,8 @@ PeftConfig readPeftConfig(const std::filesystem::path &path) {
   for (const auto &[key, rank] : file.getNumberMap("rank_pattern"))
     config.rankPattern.emplace(key, checkRank(file, "rank_pattern", rank));
   config.alphaPattern = file.getNumberMap("alpha_pattern");
+  checkPatterns(file, "rank_pattern", config.rankPattern);
+  checkPatterns(file, "alpha_pattern", config.alphaPattern);
   return config;
 }
 

@@ -149,8 +149,9 @@ TEST(AtomicFile, ForbiddenDirectory) {
     GTEST_SKIP() << "cannot become another user";
   expectError(ExitCode::Storage, {(dir / "f").string(), "Permission denied"},
               [&] { writeFileAtomically(dir / "f", "x"); });
-  if (root)
+  if (root) {
     ASSERT_EQ(::seteuid(0), 0);
+  }
   ::chmod(dir.path.c_str(), 0700);
 }
 

@@ -150,10 +150,13 @@ TEST_F(PeftConfigTest, NullsForWhatIsAbsent) {
   EXPECT_TRUE(text.at("base_model_name_or_path").is_null());
 }
 
-TEST_F(PeftConfigTest, HostilePattern) {
-  PeftConfig config =
-      parse(R"({"peft_type": "LORA", "rank_pattern": {"(": 2, "b": 1}})");
-  expectError(ExitCode::BadInput, {"'('"}, [&] { config.rankOf("model.b"); });
+TEST_F(PeftConfigTest, HostilePatterns) {
+  refuses(R"("rank_pattern": {"(": 2})", {"'rank_pattern'", "'('"});
+  refuses(R"("alpha_pattern": {"[": 2})", {"'alpha_pattern'", "'['"});
+  std::string many = "\"alpha_pattern\": {\"a\": 1";
+  for (int i = 0; i < 10'000; ++i)
+    many += ",\"a" + std::to_string(i) + "\":1";
+  refuses(many + "}", {"'alpha_pattern'", "more than"});
 }
 
 } // namespace
