@@ -6,9 +6,11 @@ find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
 endif()
-find_program(LLD NAMES ld.lld-22 ld.lld)
+find_program(LLD NAMES ld.lld HINTS /usr/lib/llvm-22/bin NO_DEFAULT_PATH)
 if(LLD)
-  add_link_options(-fuse-ld=lld)
+  # Debian ships LLVM 22's ld.lld in its own folder only.
+  get_filename_component(LLD_DIR ${LLD} DIRECTORY)
+  add_link_options(-B${LLD_DIR} -fuse-ld=lld)
 endif()
 add_compile_options(-Wall -Wextra -Wno-unused-parameter
                     $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>)

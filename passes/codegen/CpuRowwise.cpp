@@ -60,7 +60,7 @@ private:
   bool isUniform(Value value);
 
   void emitRow(Value row);
-  void emitReductions(ArrayRef<RowReduceOp> reduces);
+  void emitReductions(MutableArrayRef<RowReduceOp> reduces);
   void emitWrites();
 
   /// Address of column 0 of this row in input i or of yield j.
@@ -102,12 +102,13 @@ RowwiseEmitter::analyzeAccess(AffineMap map, Type type, const Twine &what) {
                             << "i64, not " << element;
   auto index = LinearIndex::get(map, tensor.getShape());
   if (failed(index))
-    return op.emitOpError() << what << ": CPU kernels cannot follow " << map;
+    return op.emitOpError() << what << ": CPU kernels cannot follow "
+                            << AffineMapAttr::get(map);
   if (cols == 1)
     index->column = 0;
   if (index->column != 0 && index->column != 1)
     return op.emitOpError() << what << ": columns must be contiguous, but "
-                            << map << " takes every "
+                            << AffineMapAttr::get(map) << " takes every "
                             << index->column;
   return Access{*index, element, Value(), Value()};
 }
@@ -309,7 +310,7 @@ Value RowwiseEmitter::varying(Value value, Value column, unsigned lanes,
 // Loops
 //===----------------------------------------------------------------------===//
 
-void RowwiseEmitter::emitReductions(ArrayRef<RowReduceOp> reduces) {
+void RowwiseEmitter::emitReductions(MutableArrayRef<RowReduceOp> reduces) {
   constexpr int64_t lanes = CpuTarget::kLanes;
   llvm::DenseSet<Value> seen;
   for (RowReduceOp reduce : reduces)
@@ -424,7 +425,7 @@ void RowwiseEmitter::emitRow(Value thisRow) {
         byLevel.resize(level);
       byLevel[level - 1].push_back(reduce);
     }
-    for (ArrayRef<RowReduceOp> reduces : byLevel)
+    for (MutableArrayRef<RowReduceOp> reduces : byLevel)
       emitReductions(reduces);
   }
   emitWrites();

@@ -78,7 +78,8 @@ plan::KernelOp KernelTable::create(Operation *source) {
   llvm::replace(symbol, '+', '_');
 
   auto kernel =
-      plan::KernelOp::create(builder, source->getLoc(), symbol, description);
+      plan::KernelOp::create(builder, source->getLoc(),
+                                       StringRef(symbol), StringRef(description));
   Block &block = kernel.getBody().emplaceBlock();
   IRMapping map;
   for (Value operand : source->getOperands())

@@ -1,0 +1,74 @@
+//===- CompilerOptions.h - What one llamac run is asked to do --*- C++ -*-===//
+#pragma once
+
+#include "llvm/Support/Error.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace llamac {
+
+/// `--adapter=lora:r=16,alpha=32,dropout=0.05,targets=q_proj,v_proj`.
+struct AdapterOptions {
+  std::string kind = "none"; // "lora" or "none"
+  int64_t rank = 8;
+  double alpha = 8;
+  double dropout = 0;
+  bool useRslora = false;
+  /// PEFT's default for Llama (utils/constants.py).
+  std::vector<std::string> targets = {"q_proj", "v_proj"};
+  std::vector<std::string> rankPattern, alphaPattern; // key=number
+
+  /// A word without '=' continues the list of the key before it; a regex,
+  /// `targets=regex:...`, takes the rest of the text up to the next `key=`.
+  static llvm::Expected<AdapterOptions> parse(llvm::StringRef text);
+};
+
+/// `--shard=ddp4|tp4|ddp2,tp2`: sizes of the grid's axes.
+struct GridOptions {
+  int64_t dp = 1, tp = 1;
+  static llvm::Expected<GridOptions> parse(llvm::StringRef text);
+};
+
+/// `--task`: the head a GLUE task (or a causal LM) needs.
+struct TaskOptions {
+  std::string name = "sst2";
+  std::string head = "classification"; // classification, regression, causal_lm
+  int64_t labels = 2;
+  static llvm::Expected<TaskOptions> parse(llvm::StringRef name);
+};
+
+/// `--target`, `--arch`.
+struct TargetOptions {
+  std::string kind = "cpu";
+  std::string arch = "x86-64-v3";
+  static llvm::Expected<TargetOptions> parse(llvm::StringRef kind,
+                                             llvm::StringRef arch);
+};
+
+/// The levels of docs/architecture.md, in order.
+enum class Level { Graph, Train, Sharded, Fused, Plan };
+llvm::Expected<Level> parseLevel(llvm::StringRef name);
+
+/// Every flag of `llamac`, parsed.
+struct CompilerOptions {
+  AdapterOptions adapter;
+  GridOptions grid;
+  TaskOptions task;
+  TargetOptions target;
+  int64_t batch = 8;        // sequences, per device
+  int64_t maxLength = 128;  // tokens a sequence keeps
+  int64_t accumulation = 1; // micro-batches an optimizer step
+  std::vector<int64_t> buckets; // tokens; empty: defaultBuckets
+  Level stopAfter = Level::Plan;
+  std::string dumpPhases; // folder, or empty
+  /// The flags as given, less file paths: recorded in the plan.
+  std::string recordedFlags;
+};
+
+/// Token counts from 64 to the largest batch, four an octave: a batch is padded
+/// by a tenth on average.
+std::vector<int64_t> defaultBuckets(int64_t batch, int64_t maxLength);
+
+} // namespace llamac
