@@ -15,7 +15,7 @@
 namespace llamarun {
 
 /// No text that a tokenizer makes from its input may be larger.
-inline constexpr size_t kMaxTextBytes = size_t(256) << 20;
+inline constexpr size_t kMaxTextBytes = size_t(64) << 20;
 
 /// A sequence of rewriting steps; none leaves the text as it is.
 class Normalizer {

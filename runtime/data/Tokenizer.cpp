@@ -7,7 +7,7 @@
 
 namespace llamarun {
 
-static constexpr size_t kMaxInputBytes = size_t(64) << 20;
+static constexpr size_t kMaxInputBytes = size_t(16) << 20;
 
 std::unique_ptr<Tokenizer> Tokenizer::load(const std::filesystem::path &hfDir) {
   std::error_code ignored;

@@ -65,7 +65,7 @@ public:
 
   /// The ids of `text`, in the template for one sequence if `addSpecial`.
   /// Special tokens written out in the text become their ids. Throws BadInput
-  /// if `text` is not UTF-8, larger than 64 MiB, or drives the split expression
+  /// if `text` is not UTF-8, larger than 16 MiB, or drives the split expression
   /// into endless backtracking.
   std::vector<int32_t> encode(std::string_view text,
                               bool addSpecial = true) const;
