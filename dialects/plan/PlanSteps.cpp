@@ -189,7 +189,7 @@ LogicalResult FillOp::verify() {
   else
     fits = fits && std::fabs(value) <= 9007199254740992.0; // exact in a double
   if (!fits)
-    return emitOpError() << getValueAttr() << " is no " << type;
+    return emitOpError() << value << " is no " << type;
   return success();
 }
 
