@@ -1,0 +1,144 @@
+//===- Pipeline.cpp - From model.mlir to the plan dialect -----------------===//
+#include "compiler/pipeline/Pipeline.h"
+
+#include "passes/adapters/Passes.h"
+#include "passes/autodiff/Passes.h"
+#include "passes/codegen/Passes.h"
+#include "passes/fuse/Passes.h"
+#include "passes/graph/Passes.h"
+#include "passes/lower/Passes.h"
+#include "passes/memory/Passes.h"
+#include "passes/shard/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+using namespace llamac;
+
+namespace {
+
+void buildGraph(OpPassManager &pm, const CompilerOptions &o) {
+  pm.addPass(createUnrollLayers());
+  pm.addPass(createConvertPrecision());
+  AttachHeadOptions head;
+  head.task = o.task.name;
+  head.head = o.task.head;
+  head.labels = o.task.labels;
+  head.batch = o.batch;
+  head.maxLength = o.maxLength;
+  head.accumulation = o.accumulation;
+  pm.addPass(createAttachHead(head));
+  pm.addPass(createCSEPass());
+  pm.addPass(createNarrowToPooled());
+  pm.addPass(createCSEPass());
+  InstantiateBucketsOptions buckets;
+  auto counts =
+      o.buckets.empty() ? defaultBuckets(o.batch, o.maxLength) : o.buckets;
+  buckets.buckets.assign(counts.begin(), counts.end());
+  pm.addPass(createInstantiateBuckets(buckets));
+  pm.addPass(createVerifyGraph());
+}
+
+void buildTrain(OpPassManager &pm, const CompilerOptions &o) {
+  if (o.adapter.kind == "lora") {
+    AttachLoraOptions lora;
+    lora.rank = o.adapter.rank;
+    lora.alpha = o.adapter.alpha;
+    lora.dropout = o.adapter.dropout;
+    lora.useRslora = o.adapter.useRslora;
+    lora.targets.assign(o.adapter.targets.begin(), o.adapter.targets.end());
+    lora.rankPattern.assign(o.adapter.rankPattern.begin(),
+                            o.adapter.rankPattern.end());
+    lora.alphaPattern.assign(o.adapter.alphaPattern.begin(),
+                             o.adapter.alphaPattern.end());
+    pm.addPass(createAttachLora(lora));
+  }
+  pm.addPass(createDifferentiate());
+  pm.addPass(createAttachOptimizer());
+  pm.addPass(createVerifyTrain());
+}
+
+void buildSharded(OpPassManager &pm, const CompilerOptions &o) {
+  PartitionOptions grid;
+  grid.dp = o.grid.dp;
+  grid.tp = o.grid.tp;
+  pm.addPass(createPartition(grid));
+  pm.addPass(createVerifySharded());
+}
+
+void buildFused(OpPassManager &pm, const CompilerOptions &) {
+  pm.addPass(createLowerLinear());
+  pm.addPass(createFuseMatmulAdd());
+  pm.addPass(createLowerOptimizer());
+  pm.addPass(createLowerToRowwise());
+  pm.addPass(createFuseRowwise());
+  pm.addPass(createVerifyFused());
+}
+
+void buildPlan(OpPassManager &pm, const CompilerOptions &o) {
+  pm.addPass(createLowerToPlan());
+  pm.addPass(createPlanBuffers());
+  pm.addPass(createVerifyBuffers());
+  GenerateCpuKernelsOptions cpu;
+  cpu.cpu = o.target.arch;
+  pm.addPass(createGenerateCpuKernels(cpu));
+}
+
+struct LevelPipeline {
+  Level level;
+  StringRef name;
+  void (*build)(OpPassManager &, const CompilerOptions &);
+};
+constexpr LevelPipeline kLevels[] = {{Level::Graph, "graph", buildGraph},
+                                     {Level::Train, "train", buildTrain},
+                                     {Level::Sharded, "sharded", buildSharded},
+                                     {Level::Fused, "fused", buildFused},
+                                     {Level::Plan, "plan", buildPlan}};
+
+LogicalResult dump(ModuleOp module, StringRef folder, const LevelPipeline &l) {
+  if (std::error_code error = llvm::sys::fs::create_directories(folder))
+    return module.emitError("cannot make ") << folder << ": "
+                                            << error.message();
+  SmallString<128> path(folder);
+  llvm::sys::path::append(path, Twine(static_cast<int>(l.level)) + "-" +
+                                    l.name + ".mlir");
+  std::error_code error;
+  llvm::raw_fd_ostream out(path, error);
+  if (error)
+    return module.emitError("cannot write ") << path << ": " << error.message();
+  OpPrintingFlags flags;
+  flags.elideLargeElementsAttrs(16);
+  module.print(out, flags);
+  out << "\n";
+  return success();
+}
+
+} // namespace
+
+LogicalResult llamac::runPipeline(ModuleOp module,
+                                  const CompilerOptions &options,
+                                  StringRef reproducer) {
+  for (const LevelPipeline &level : kLevels) {
+    PassManager pm(module->getContext());
+    level.build(pm, options);
+    // Verifying after every pass doubles the time of a large model; each level
+    // ends with its own verifier, and MLIR's runs once more at its end.
+    pm.enableVerifier(false);
+    if (failed(applyPassManagerCLOptions(pm)))
+      return failure();
+    if (!reproducer.empty())
+      pm.enableCrashReproducerGeneration(reproducer);
+    if (failed(pm.run(module)) || failed(module.verify()))
+      return failure();
+    if (!options.dumpPhases.empty() &&
+        failed(dump(module, options.dumpPhases, level)))
+      return failure();
+    if (level.level == options.stopAfter)
+      break;
+  }
+  return success();
+}

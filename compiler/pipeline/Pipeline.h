@@ -1,0 +1,26 @@
+//===- Pipeline.h - From model.mlir to the plan dialect --------*- C++ -*-===//
+#pragma once
+
+#include "compiler/options/CompilerOptions.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/DialectRegistry.h"
+
+namespace llamac {
+
+/// Dialects of model files and of every level.
+void registerDialects(mlir::DialectRegistry &registry);
+
+/// Every pass, for llama-opt and for crash reproducers.
+void registerPasses();
+
+/// Runs the levels graph, train, sharded, fused and plan up to
+/// `options.stopAfter`, each ending with its verifier. Writes
+/// `<dumpPhases>/<n>-<level>.mlir` after each if asked. On failure a diagnostic
+/// has been emitted and `reproducer` (if not empty) holds the module and the
+/// pipeline that failed, for llama-opt --run-reproducer.
+mlir::LogicalResult runPipeline(mlir::ModuleOp module,
+                                const CompilerOptions &options,
+                                llvm::StringRef reproducer);
+
+} // namespace llamac

@@ -1,0 +1,15 @@
+//===- llama-opt - Every pass, mlir-opt style -----------------------------===//
+#include "compiler/pipeline/Pipeline.h"
+
+#include "mlir/Dialect/Shard/Transforms/Passes.h"
+#include "mlir/Tools/mlir-opt/MlirOptMain.h"
+
+int main(int argc, char **argv) {
+  mlir::DialectRegistry registry;
+  llamac::registerDialects(registry);
+  llamac::registerPasses();
+  // Upstream's propagation, to see the sharding interface of our ops at work.
+  mlir::shard::registerShardPasses();
+  return mlir::asMainReturnCode(
+      mlir::MlirOptMain(argc, argv, "llamac pass driver\n", registry));
+}

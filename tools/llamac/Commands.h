@@ -1,0 +1,39 @@
+//===- Commands.h - The two things llamac does -----------------*- C++ -*-===//
+#pragma once
+
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+
+#include <string>
+#include <vector>
+
+namespace llamac {
+
+/// Exit codes of both tools (docs/cli.md).
+enum ExitCode { kOk = 0, kUsage = 2, kBadInput = 3, kStorage = 6 };
+
+/// Prints "llamac: error: ..." and returns `code`.
+int report(llvm::Error error, int code);
+
+/// Writes a whole file beside its place and renames it: an older one stays if
+/// anything fails.
+int writeFile(llvm::StringRef path, llvm::StringRef bytes);
+
+/// `llamac import <hf_dir> -o model.mlir`.
+struct ImportCommand {
+  std::string directory, output, name;
+  int run() const;
+};
+
+/// `llamac model.mlir ... -o plan.fb`: the flags as text.
+struct CompileCommand {
+  std::string model, output;
+  std::string adapter = "none", shard = "ddp1", task = "sst2", target = "cpu",
+              arch, compileTo = "plan", dumpPhases;
+  long batch = 8, maxLength = 128, accumulation = 1;
+  std::vector<long> buckets;
+  bool report = false;
+  int run() const;
+};
+
+} // namespace llamac

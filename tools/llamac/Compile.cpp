@@ -1,0 +1,126 @@
+//===- Compile.cpp - llamac model.mlir -o plan.fb -------------------------===//
+#include "compiler/emit/EmitPlan.h"
+#include "compiler/pipeline/Pipeline.h"
+#include "compiler/pipeline/Report.h"
+#include "dialects/plan/PlanDialect.h"
+#include "tools/llamac/Commands.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Support/xxhash.h"
+
+using namespace llamac;
+using namespace mlir;
+
+/// Everything that shapes the plan, in one order: two spellings of one command
+/// give the same bytes.
+static std::string recorded(const CompileCommand &c, StringRef arch) {
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  out << "--target=" << c.target << " --arch=" << arch << " --task=" << c.task
+      << " --adapter=" << c.adapter << " --shard=" << c.shard
+      << " --per-device-batch-size=" << c.batch
+      << " --max-seq-length=" << c.maxLength
+      << " --gradient-accumulation-steps=" << c.accumulation;
+  if (!c.buckets.empty())
+    out << " --buckets=" << llvm::join(llvm::map_range(c.buckets, [](long n) {
+             return std::to_string(n);
+           }), ",");
+  return text;
+}
+
+static llvm::Expected<CompilerOptions> parse(const CompileCommand &c) {
+  CompilerOptions options;
+  auto assign = [](auto &field, auto value) -> llvm::Error {
+    if (!value)
+      return value.takeError();
+    field = std::move(*value);
+    return llvm::Error::success();
+  };
+  if (auto e = assign(options.adapter, AdapterOptions::parse(c.adapter)))
+    return e;
+  if (auto e = assign(options.grid, GridOptions::parse(c.shard)))
+    return e;
+  if (auto e = assign(options.task, TaskOptions::parse(c.task)))
+    return e;
+  if (auto e = assign(options.target, TargetOptions::parse(c.target, c.arch)))
+    return e;
+  if (auto e = assign(options.stopAfter, parseLevel(c.compileTo)))
+    return e;
+  options.batch = c.batch;
+  options.maxLength = c.maxLength;
+  options.accumulation = c.accumulation;
+  options.buckets.assign(c.buckets.begin(), c.buckets.end());
+  for (size_t i = 1; i < c.buckets.size(); ++i)
+    if (c.buckets[i] <= c.buckets[i - 1])
+      return llvm::createStringError("--buckets: " +
+                                     std::to_string(c.buckets[i]) +
+                                     " does not ascend");
+  if (!c.buckets.empty() && c.buckets.back() < c.maxLength)
+    return llvm::createStringError(
+        "--buckets: the largest, " + std::to_string(c.buckets.back()) +
+        ", is shorter than one sequence of --max-seq-length=" +
+        std::to_string(c.maxLength));
+  options.dumpPhases = c.dumpPhases;
+  options.recordedFlags = recorded(c, options.target.arch);
+  return options;
+}
+
+int CompileCommand::run() const {
+  auto options = parse(*this);
+  if (!options)
+    return llamac::report(options.takeError(), kUsage);
+
+  auto file = llvm::MemoryBuffer::getFileOrSTDIN(model);
+  if (!file)
+    return llamac::report(
+        llvm::createStringError(model + ": " + file.getError().message()),
+        kBadInput);
+  std::string hash =
+      llvm::utohexstr(llvm::xxh3_64bits((*file)->getBuffer()), true, 16);
+
+  DialectRegistry registry;
+  registerDialects(registry);
+  MLIRContext context(registry);
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(std::move(*file), llvm::SMLoc());
+  SourceMgrDiagnosticHandler diagnostics(sources, &context);
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, &context);
+  if (!module)
+    return kBadInput;
+
+  std::string reproducer =
+      (output.empty() || output == "-" ? std::string("llamac") : output) +
+      ".reproducer.mlir";
+  if (failed(runPipeline(*module, *options, reproducer))) {
+    if (llvm::sys::fs::exists(reproducer))
+      llvm::errs() << "llamac: the failing pass is reproduced by " << reproducer
+                   << "\n";
+    return kBadInput;
+  }
+  Builder b(&context);
+  (*module)->setAttr(plan::PlanDialect::kFlagsAttr,
+                     b.getStringAttr(options->recordedFlags));
+  (*module)->setAttr(plan::PlanDialect::kModelHashAttr, b.getStringAttr(hash));
+  if (options->stopAfter == Level::Plan && this->report)
+    printReport(*module, llvm::outs());
+  if (output.empty())
+    return kOk;
+  if (options->stopAfter != Level::Plan ||
+      llvm::StringRef(output).ends_with(".mlir")) {
+    std::string text;
+    llvm::raw_string_ostream out(text);
+    (*module)->print(out);
+    out << "\n";
+    return writeFile(output, text);
+  }
+  std::string bytes;
+  if (failed(emitPlan(*module, bytes)))
+    return kBadInput;
+  return writeFile(output, bytes);
+}

@@ -1,0 +1,90 @@
+//===- llamac - The compiler's command line -------------------------------===//
+#include "tools/llamac/Commands.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
+
+#include <CLI/CLI.hpp>
+
+using namespace llamac;
+
+/// MLIR's own flags (--mlir-print-ir-after-all, ...) go to MLIR; the rest is
+/// returned for CLI11.
+static std::vector<std::string> splitArguments(int argc, char **argv) {
+  std::vector<std::string> ours;
+  std::vector<const char *> theirs = {argv[0]};
+  for (int i = 1; i < argc; ++i)
+    if (llvm::StringRef(argv[i]).starts_with("--mlir-"))
+      theirs.push_back(argv[i]);
+    else
+      ours.push_back(argv[i]);
+  mlir::registerMLIRContextCLOptions();
+  mlir::registerPassManagerCLOptions();
+  mlir::registerAsmPrinterCLOptions();
+  llvm::cl::ParseCommandLineOptions(theirs.size(), theirs.data(), "llamac\n");
+  // CLI11 takes the words last first.
+  return {ours.rbegin(), ours.rend()};
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  CLI::App app{"llamac compiles a Llama fine-tuning job into one plan file.\n"
+               "Flags that start with --mlir- are MLIR's own."};
+  app.set_version_flag("--version", "llamac " LLAMAC_VERSION);
+  app.option_defaults()->always_capture_default();
+
+  ImportCommand import;
+  CLI::App *importApp = app.add_subcommand(
+      "import", "Write model.mlir for a Hugging Face checkpoint directory");
+  importApp->add_option("hf_dir", import.directory, "Directory with config.json")
+      ->required();
+  importApp->add_option("-o,--output", import.output, "model.mlir; - is stdout")
+      ->required();
+  importApp->add_option("--name", import.name,
+                        "Name of the model; default: the directory's");
+
+  CompileCommand compile;
+  app.add_option("model", compile.model, "model.mlir");
+  app.add_option("-o,--output", compile.output,
+                 "plan.fb (or MLIR with --compile-to); - is stdout");
+  app.add_option("--adapter", compile.adapter,
+                 "none, or lora:r=8,alpha=8,dropout=0,targets=q_proj,v_proj; "
+                 "targets: names, all-linear or regex:...");
+  app.add_option("--shard", compile.shard, "Layout: ddpN, tpN or ddpN,tpM");
+  app.add_option("--task", compile.task,
+                 "cola sst2 mrpc stsb qqp mnli qnli rte wnli ax, or lm");
+  app.add_option("--target", compile.target, "cpu");
+  app.add_option("--arch", compile.arch,
+                 "x86-64-v2, x86-64-v3 (default), x86-64-v4 or native");
+  app.add_option("--per-device-batch-size", compile.batch,
+                 "Sequences a batch")->check(CLI::Range(1, 65536));
+  app.add_option("--max-seq-length", compile.maxLength,
+                 "Tokens a sequence keeps")->check(CLI::Range(1, 131072));
+  app.add_option("--gradient-accumulation-steps", compile.accumulation,
+                 "Micro-batches an optimizer step")->check(CLI::Range(1, 65536));
+  app.add_option("--buckets", compile.buckets,
+                 "Token counts to compile for, ascending; default: four an "
+                 "octave up to batch size times sequence length")
+      ->delimiter(',')->check(CLI::Range(1, 1 << 24));
+  app.add_option("--compile-to", compile.compileTo,
+                 "Stop after this level and print it: graph, train, sharded, "
+                 "fused, plan (plan with -o plan.fb writes the plan)");
+  app.add_option("--dump-phases", compile.dumpPhases,
+                 "Folder that receives the module after each level");
+  app.add_flag("--report", compile.report,
+               "Print parameters, FLOPs, bytes and peak memory");
+
+  try {
+    app.parse(splitArguments(argc, argv));
+    if (!importApp->parsed() && compile.model.empty())
+      throw CLI::RequiredError("model");
+    if (!importApp->parsed() && compile.output.empty() && !compile.report)
+      throw CLI::RequiredError("--output");
+  } catch (const CLI::ParseError &error) {
+    return app.exit(error) == 0 ? kOk : kUsage;
+  }
+  return importApp->parsed() ? import.run() : compile.run();
+}
