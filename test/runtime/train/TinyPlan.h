@@ -1,0 +1,55 @@
+//===- TinyPlan.h - A plan that shows what it was given --------*- C++ -*-===//
+//
+// No model: its programs copy inputs to outputs, so that a test can tell which
+// values reached the device.
+//   Train       loss = grad_norm = loss_scale, learning_rate = 0.25, and
+//               lora_B becomes 0.5 everywhere
+//   Accumulate  loss = loss_scale
+//   Evaluate    loss = loss_scale; regression: logits = labels
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "runtime/executor/Session.h"
+#include "runtime/plan/Plan.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace llamarun::tiny {
+
+struct Options {
+  std::string task = "stsb";
+  fb::Head head = fb::Head::Regression;
+  std::uint32_t labels = 1;
+  std::uint32_t batch = 4;
+  std::uint32_t sequences = 4;
+  std::uint32_t maxLength = 8;
+  std::uint32_t accumulation = 1;
+  std::vector<std::uint32_t> buckets = {16, 32};
+  fb::DType weights = fb::DType::F32;
+  bool tied = false;
+  double trainLoss = 0; ///< not 0: what Train's loss is instead of loss_scale
+};
+
+inline constexpr char kLoraA[] =
+    "model.layers.0.self_attn.q_proj.lora_A.weight";
+inline constexpr char kLoraB[] =
+    "model.layers.0.self_attn.q_proj.lora_B.weight";
+inline constexpr std::uint32_t kVocabulary = 600, kHidden = 4, kRank = 2;
+
+std::shared_ptr<const Plan> makePlan(const Options &options = {});
+/// On the CPU, with two threads.
+std::unique_ptr<Session> openSession(const Options &options = {});
+
+/// A whole tensor as elements of T.
+template <typename T>
+std::vector<T> read(Session &session, fb::Role role, const std::string &name) {
+  auto *tensor = session.plan().findTensor(role, name);
+  std::vector<T> values(session.plan().bytes(tensor->buffer()) / sizeof(T));
+  session.readTensor(role, name, std::as_writable_bytes(std::span(values)));
+  return values;
+}
+
+} // namespace llamarun::tiny

@@ -1,0 +1,47 @@
+//===- Command.h - What the subcommands of llamarun share ------*- C++ -*-===//
+//
+// Each add...() declares one subcommand with its flags and stores in `command`
+// what to run when it was chosen; that returns the exit code.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "runtime/executor/Session.h"
+#include "runtime/plan/Plan.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace llamarun {
+
+using Command = std::function<int()>;
+
+void addTrain(CLI::App &app, Command &command);
+void addEval(CLI::App &app, Command &command);
+void addPredict(CLI::App &app, Command &command);
+void addReplay(CLI::App &app, Command &command);
+void addInspect(CLI::App &app, Command &command);
+
+/// Flags of every command that runs a plan.
+struct DeviceFlags {
+  std::string plan;
+  std::string weights;
+  unsigned threads = 0;
+  std::uint64_t deviceMemory = 0;
+
+  void addTo(CLI::App &app);
+
+  /// Loads and verifies the plan and refuses it if it needs more than
+  /// --device-memory.
+  std::shared_ptr<const Plan> loadPlan() const;
+
+  /// A session on the plan's device with the checkpoint's weights, first values
+  /// drawn from `seed`.
+  std::unique_ptr<Session> open(std::shared_ptr<const Plan> plan,
+                                std::uint64_t seed) const;
+};
+
+} // namespace llamarun

@@ -1,0 +1,211 @@
+// llamarun train
+#include "runtime/support/Error.h"
+#include "runtime/train/AdapterState.h"
+#include "runtime/train/Trainer.h"
+#include "tools/llamarun/Command.h"
+#include "tools/llamarun/StopSignal.h"
+
+#include <cstdio>
+#include <map>
+#include <optional>
+
+namespace llamarun {
+namespace {
+
+struct TrainFlags {
+  DeviceFlags device;
+  TrainOptions options;
+  std::string data, validation, outputDir, initFrom;
+  std::int64_t seed = 42;
+  std::optional<std::int64_t> dataSeed;
+  std::size_t maxTrainSamples = TaskData::kAll;
+  std::size_t maxEvalSamples = TaskData::kAll;
+  bool overwrite = false;
+  bool noShuffle = false;
+};
+
+const std::map<std::string, When> kWhen{
+    {"no", When::Never}, {"epoch", When::Epoch}, {"steps", When::Steps}};
+
+CLI::Option *addWhen(CLI::App &app, const std::string &flag, When &value,
+                     const std::string &help) {
+  return app.add_option(flag, value, help)
+      ->transform(CLI::CheckedTransformer(kWhen))
+      ->option_text("no|steps|epoch [epoch]");
+}
+
+void addDataFlags(CLI::App &app, TrainFlags &flags) {
+  app.add_option("--data", flags.data,
+                 "Folder with SST-2/, MRPC/, ... or the task's own; for "
+                 "--task=lm plans also a .txt file, one text a line")
+      ->required();
+  app.add_option("--validation-file", flags.validation,
+                 "Text file to evaluate on, where --data is a text file");
+  app.add_option("--output-dir", flags.outputDir,
+                 "Where the adapter and metrics.jsonl are written")
+      ->required();
+  app.add_flag("--overwrite-output-dir", flags.overwrite,
+               "Replace the run that --output-dir already holds");
+  app.add_option("--init-from", flags.initFrom,
+                 "Start from a PEFT directory, or from a safetensors file with "
+                 "PyTorch's parameter names");
+  app.add_option("--max-train-samples", flags.maxTrainSamples,
+                 "Use only the first rows of the training split")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--max-eval-samples", flags.maxEvalSamples,
+                 "Use only the first rows of each evaluation split")
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--no-shuffle", flags.noShuffle,
+               "Keep the order of the training file");
+}
+
+void addScheduleFlags(CLI::App &app, TrainFlags &flags) {
+  TrainOptions &o = flags.options;
+  app.add_option("--num-train-epochs,--epochs", o.epochs,
+                 "Passes over the training split")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--max-steps", o.maxSteps,
+                 "Optimizer steps, instead of epochs; -1 = by epochs")
+      ->check(CLI::Range(std::int64_t(-1), std::int64_t(1) << 52))
+      ->capture_default_str();
+  app.add_option("--learning-rate", o.hyper.learningRate,
+                 "Peak of the linear schedule")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--warmup-steps", o.warmupSteps,
+                 "Steps over which the rate rises from 0")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--warmup-ratio", o.warmupRatio,
+                 "The same as a share of all steps, if --warmup-steps is 0")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+}
+
+void addOptimizerFlags(CLI::App &app, TrainFlags &flags) {
+  Hyper &hyper = flags.options.hyper;
+  app.add_option("--weight-decay", hyper.weightDecay, "AdamW's, decoupled")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--adam-beta1", hyper.beta1)
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  app.add_option("--adam-beta2", hyper.beta2)
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  app.add_option("--adam-epsilon", hyper.epsilon)
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--max-grad-norm", hyper.maxGradNorm,
+                 "Clip gradients to this global norm; 0 = do not")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--seed", flags.seed,
+                 "Of the adapter's first values and of dropout")
+      ->capture_default_str();
+  app.add_option("--data-seed", flags.dataSeed,
+                 "Of the order of the examples; default: --seed");
+}
+
+void addReportFlags(CLI::App &app, TrainFlags &flags) {
+  TrainOptions &o = flags.options;
+  app.add_option("--logging-steps", o.loggingSteps,
+                 "Steps between entries of metrics.jsonl; the first and last "
+                 "step always have one")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  addWhen(app, "--eval-strategy", o.evaluate, "When to evaluate");
+  app.add_option("--eval-steps", o.evalSteps,
+                 "Steps between evaluations by steps")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  addWhen(app, "--save-strategy", o.save,
+          "When to save the adapter before the end");
+  app.add_option("--save-steps", o.saveSteps, "Steps between saves by steps")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
+
+void refuseToOverwrite(const std::filesystem::path &directory) {
+  for (const char *name :
+       {kAdapterWeightsFile, kAdapterConfigFile, "metrics.jsonl"})
+    if (std::filesystem::exists(directory / name))
+      fail(ExitCode::Usage, directory.string(), ": already holds ", name,
+           "; give another --output-dir or --overwrite-output-dir");
+}
+
+std::vector<Dataset> loadEvaluation(const TrainFlags &flags,
+                                    const std::shared_ptr<const Plan> &plan,
+                                    const TaskData &task) {
+  std::vector<Dataset> evaluation;
+  if (flags.options.evaluate == When::Never)
+    return evaluation;
+  for (Split split : task.evaluationSplits())
+    evaluation.push_back(task.load(split, flags.maxEvalSamples));
+  if (!flags.validation.empty()) {
+    if (task.glue())
+      fail(ExitCode::Usage, "--validation-file is for --task=lm plans");
+    TaskData file(plan, flags.device.weights, flags.validation,
+                  flags.device.threads);
+    evaluation.push_back(file.load(Split::Dev, flags.maxEvalSamples));
+  }
+  return evaluation;
+}
+
+int runTrain(TrainFlags &flags) {
+  TrainOptions &options = flags.options;
+  options.outputDir = flags.outputDir;
+  options.baseModel = flags.device.weights;
+  options.shuffle = !flags.noShuffle;
+  options.dataSeed =
+      static_cast<std::uint64_t>(flags.dataSeed.value_or(flags.seed));
+  if (!flags.overwrite)
+    refuseToOverwrite(options.outputDir);
+
+  auto plan = flags.device.loadPlan();
+  TaskData task(plan, flags.device.weights, flags.data, flags.device.threads);
+  Dataset training = task.load(Split::Train, flags.maxTrainSamples);
+  auto evaluation = loadEvaluation(flags, plan, task);
+  auto seed = static_cast<std::uint64_t>(flags.seed);
+  auto session = flags.device.open(plan, seed);
+  if (!flags.initFrom.empty())
+    loadAdapter(*session, flags.initFrom);
+
+  std::uint64_t trainable = 0;
+  for (std::size_t i = 0; i < plan->tensorCount(); ++i)
+    if (plan->tensor(i).role() == fb::Role::Parameter)
+      trainable += plan->elements(plan->tensor(i).buffer());
+  std::printf("%s: %zu examples, %llu steps, %llu trainable parameters, %s\n",
+              std::string(viewOf(plan->task().name())).c_str(), training.size(),
+              static_cast<unsigned long long>(
+                  totalSteps(plan->task(), training.size(), options)),
+              static_cast<unsigned long long>(trainable),
+              session->device().name().c_str());
+  std::fflush(stdout);
+
+  watchStopSignals();
+  options.stopRequested = stopSignal;
+  ProgramRunner runner(*session, seed);
+  TrainOutcome outcome =
+      train(*session, runner, task.glue(), training, evaluation, options);
+  std::printf("adapter: %s\n", flags.outputDir.c_str());
+  return outcome.signal ? 128 + outcome.signal : 0;
+}
+
+} // namespace
+
+void addTrain(CLI::App &app, Command &command) {
+  auto flags = std::make_shared<TrainFlags>();
+  auto *sub = app.add_subcommand(
+      "train", "Train an adapter; write it as PEFT does, with metrics.jsonl");
+  flags->device.addTo(*sub);
+  addDataFlags(*sub, *flags);
+  addScheduleFlags(*sub, *flags);
+  addOptimizerFlags(*sub, *flags);
+  addReportFlags(*sub, *flags);
+  sub->callback(
+      [&command, flags] { command = [flags] { return runTrain(*flags); }; });
+}
+
+} // namespace llamarun
