@@ -2,6 +2,7 @@
 #include "passes/codegen/CpuRowwise.h"
 
 #include "passes/codegen/CpuMath.h"
+#include "passes/codegen/KernelBuffers.h"
 #include "passes/codegen/LinearIndex.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -15,22 +16,6 @@ using namespace llamac;
 using llm::ReduceKind;
 using llm::RowReduceOp;
 using llm::RowwiseOp;
-
-KernelBuffers KernelBuffers::of(Operation *source) {
-  KernelBuffers buffers;
-  bool inKernel = source->getNumOperands() > 0;
-  for (Value operand : source->getOperands()) {
-    auto argument = dyn_cast<BlockArgument>(operand);
-    inKernel &= argument && argument.getOwner() == source->getBlock();
-  }
-  for (OpOperand &operand : source->getOpOperands())
-    buffers.operands.push_back(
-        inKernel ? cast<BlockArgument>(operand.get()).getArgNumber()
-                 : operand.getOperandNumber());
-  buffers.firstResult = inKernel ? source->getBlock()->getNumArguments()
-                                 : source->getNumOperands();
-  return buffers;
-}
 
 namespace {
 

@@ -11,17 +11,6 @@
 
 namespace llamac {
 
-/// Where a source op's tensors are among the kernel's buffers: operand i is
-/// buffer `operands[i]`, result j is buffer `firstResult + j`.
-struct KernelBuffers {
-  llvm::SmallVector<unsigned> operands;
-  unsigned firstResult = 0;
-
-  /// Operands in order, then results. Operands that are arguments of the
-  /// enclosing plan.kernel's block keep their argument's number.
-  static KernelBuffers of(mlir::Operation *source);
-};
-
 /// Appends to `target` the function
 ///   void symbol(void *const *buffers, const int64_t *scalars,
 ///               int64_t begin, int64_t end)

@@ -2,6 +2,7 @@
 #include "passes/codegen/KernelBuilder.h"
 
 #include "passes/codegen/CpuTarget.h"
+#include "passes/codegen/KernelBuffers.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -110,12 +111,12 @@ Value KernelBuilder::extract(Value vector, unsigned lane) {
 Value KernelBuilder::iota(Value first, unsigned lanes) {
   if (lanes == 1)
     return first;
-  llvm::SmallVector<int64_t> steps(lanes);
+  auto type = cast<VectorType>(vec(first.getType(), lanes));
+  llvm::SmallVector<llvm::APInt> steps;
   for (unsigned i = 0; i < lanes; ++i)
-    steps[i] = i;
-  auto type = cast<VectorType>(vec(b.getI64Type(), lanes));
+    steps.emplace_back(type.getElementTypeBitWidth(), i);
   Value offsets = arith::ConstantOp::create(
-      b, loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(steps)));
+      b, loc, DenseElementsAttr::get(type, ArrayRef<llvm::APInt>(steps)));
   return add(splat(first, lanes), offsets);
 }
 Value KernelBuilder::combineLanes(
@@ -228,4 +229,20 @@ llvm::SmallVector<unsigned> llamac::tailLanes(int64_t count) {
     if (count % CpuTarget::kLanes & piece)
       lanes.push_back(piece);
   return lanes;
+}
+
+KernelBuffers KernelBuffers::of(Operation *source) {
+  KernelBuffers buffers;
+  bool inKernel = source->getNumOperands() > 0;
+  for (Value operand : source->getOperands()) {
+    auto argument = dyn_cast<BlockArgument>(operand);
+    inKernel &= argument && argument.getOwner() == source->getBlock();
+  }
+  for (OpOperand &operand : source->getOpOperands())
+    buffers.operands.push_back(
+        inKernel ? cast<BlockArgument>(operand.get()).getArgNumber()
+                 : operand.getOperandNumber());
+  buffers.firstResult = inKernel ? source->getBlock()->getNumArguments()
+                                 : source->getNumOperands();
+  return buffers;
 }

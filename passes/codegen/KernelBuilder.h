@@ -62,7 +62,7 @@ public:
   /// `x` in all lanes; x itself if it has that many.
   mlir::Value splat(mlir::Value x, unsigned lanes);
   mlir::Value extract(mlir::Value vector, unsigned lane);
-  /// first, first + 1, ... as i64.
+  /// first, first + 1, ... of the integer type of `first`.
   mlir::Value iota(mlir::Value first, unsigned lanes);
   /// Combines all lanes, halving the vector each time: a fixed order.
   mlir::Value combineLanes(
