@@ -97,14 +97,16 @@ def Plan_CodeObjectOp : Plan_Op<"code_object", [InModule, Symbol]> {
   let hasVerifier = 1;
 }
 
-def Plan_KernelOp : Plan_Op<"kernel", [InModule, Symbol, UsesSymbols, IsolatedFromAbove, SingleBlock]> {
+def Plan_KernelOp : Plan_Op<"kernel", [
+    InModule, Symbol, UsesSymbols, IsolatedFromAbove, SingleBlock, NoTerminator]> {
   let summary = "one generated function";
   let description = [{
     Plan.kernels; the symbol is the function's. Before code generation the region
     holds exactly one source op (`llm.rowwise`, `llm.attention`, ...) on the block's
-    arguments and returns all its results: argument i is read i of every launch,
-    result j its write j. Code generation sets `code_object` and may drop the
-    region.
+    arguments: argument i is read i of every launch, result j of the source op its
+    write j. Code generation sets `code_object` and may drop the region.
+    `plan.return` of all results may follow the source op; without it the source op
+    is dead to `canonicalize`.
 
     The first dimension of a tensor is not part of the kernel: one kernel serves
     every token bucket, and the region shows one of them.
@@ -127,22 +129,23 @@ def Plan_KernelOp : Plan_Op<"kernel", [InModule, Symbol, UsesSymbols, IsolatedFr
   }];
   let hasVerifier = 1;
   let hasRegionVerifier = 1;
-  // From a copy of `source`, on arguments for its `distinctOperands`.
-  let builders = [OpBuilder<(ins "::llvm::StringRef":$name, "::llvm::StringRef":$description,
-                                 "::mlir::Operation *":$source)>];
+  // The first has an empty region; the second a copy of `source` with argument i
+  // for operand i, and its return.
+  let builders = [
+    OpBuilder<(ins "::llvm::StringRef":$name, "::llvm::StringRef":$description), [{
+      build($_builder, $_state, $_builder.getStringAttr(name), $_builder.getStringAttr(description),
+            ::mlir::FlatSymbolRefAttr()); }]>,
+    OpBuilder<(ins "::llvm::StringRef":$name, "::llvm::StringRef":$description, "::mlir::Operation *":$source)>];
   let extraClassDeclaration = [{
     /// The op that says what the kernel computes; null after the region is dropped.
     ::mlir::Operation *getSource();
-    /// Operands of `source` in order of their first use: the reads of a launch of
-    /// a kernel built from it.
-    static ::llvm::SmallVector<::mlir::Value> distinctOperands(::mlir::Operation *source);
   }];
 }
 
 def Plan_ReturnOp : Plan_Op<"return", [HasParent<"::plan::KernelOp">, Terminator, Pure]> {
   let summary = "ends the region of plan.kernel with the source op's results";
   let description = [{
-    Keeps the source op, which is pure, from being dead.
+    Keeps the source op, which is pure, from being dead to `canonicalize`.
 
     ```mlir
     plan.return %s : tensor<8x64xf32>

@@ -7,8 +7,6 @@
 #include "dialects/plan/PlanDialect.h"
 #include "dialects/plan/PlanPlace.h"
 #include "mlir/IR/Builders.h"
-#include "mlir/IR/IRMapping.h"
-#include "llvm/ADT/SetVector.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -198,30 +196,20 @@ LogicalResult TensorOp::verifySymbolUses(SymbolTableCollection &symbols) {
 // Kernels
 //===----------------------------------------------------------------------===//
 
-SmallVector<Value> KernelOp::distinctOperands(Operation *source) {
-  llvm::SetVector<Value> operands(source->operand_begin(),
-                                  source->operand_end());
-  return operands.takeVector();
-}
-
 void KernelOp::build(OpBuilder &builder, OperationState &state, StringRef name,
                      StringRef description, Operation *source) {
+  build(builder, state, name, description);
   OpBuilder::InsertionGuard guard(builder);
-  Properties &properties = state.getOrAddProperties<Properties>();
-  properties.sym_name = builder.getStringAttr(name);
-  properties.description = builder.getStringAttr(description);
-  Block &block = state.addRegion()->emplaceBlock();
-  IRMapping mapping;
-  for (Value operand : distinctOperands(source))
-    mapping.map(operand,
-                block.addArgument(operand.getType(), source->getLoc()));
+  Block &block = state.regions.front()->emplaceBlock();
   builder.setInsertionPointToEnd(&block);
-  Operation *copy = builder.clone(*source, mapping);
+  Operation *copy = builder.clone(*source);
+  for (OpOperand &operand : copy->getOpOperands())
+    operand.set(block.addArgument(operand.get().getType(), source->getLoc()));
   ReturnOp::create(builder, source->getLoc(), copy->getResults());
 }
 
 Operation *KernelOp::getSource() {
-  if (getBody().empty())
+  if (getBody().empty() || getBody().front().empty())
     return nullptr;
   return &getBody().front().front();
 }
@@ -236,15 +224,13 @@ LogicalResult KernelOp::verifyRegions() {
   if (getBody().empty())
     return success();
   Block &block = getBody().front();
-  auto end = dyn_cast<ReturnOp>(block.back());
-  if (!end)
-    return emitOpError("must end in plan.return");
-  if (block.getOperations().size() != 2)
-    return emitOpError("must hold exactly one source op, not ")
-           << block.getOperations().size() - 1;
+  auto end = block.empty() ? ReturnOp() : dyn_cast<ReturnOp>(block.back());
+  int64_t sources = block.getOperations().size() - (end ? 1 : 0);
+  if (sources != 1)
+    return emitOpError("must hold exactly one source op, not ") << sources;
   if (block.front().getNumResults() == 0)
     return emitOpError("source op has no results: the kernel writes nothing");
-  if (!llvm::equal(end.getValues(), block.front().getResults()))
+  if (end && !llvm::equal(end.getValues(), block.front().getResults()))
     return end.emitOpError("must return the results of the source op in order");
   return success();
 }

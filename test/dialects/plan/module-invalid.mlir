@@ -211,7 +211,14 @@ plan.kernel @k "two" {
 
 // -----
 
-// expected-error @+1 {{must end in plan.return}}
+// expected-error @+1 {{must hold exactly one source op, not 0}}
+plan.kernel @k "empty" {
+^bb0(%a: tensor<4xf32>):
+}
+
+// -----
+
+// expected-error @+1 {{source op has no results: the kernel writes nothing}}
 plan.kernel @k "endless" {
 ^bb0(%a: tensor<4xf32>):
   llm.yield %a : tensor<4xf32>
