@@ -24,6 +24,10 @@ static int64_t rows(Value value) { return typeOf(value).getDimSize(0); }
 static int64_t columns(Value value) { return typeOf(value).getDimSize(1); }
 static Type element(Value value) { return typeOf(value).getElementType(); }
 
+// A thousand times the largest matrix of any Llama. Passes may multiply sizes
+// by bytes and layers without overflow.
+static constexpr int64_t kMaxElements = int64_t(1) << 41;
+
 /// Sizes agree as far as they are known.
 static bool matches(int64_t a, int64_t b) {
   return ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
@@ -99,6 +103,12 @@ static LogicalResult persistent(Operation *op, StringRef name, Value value) {
   if (!type.hasStaticShape() || llvm::is_contained(type.getShape(), 0))
     return op->emitOpError() << '"' << name << "\" is " << type
                              << ", must have static sizes of at least 1";
+  int64_t limit = kMaxElements;
+  for (int64_t size : type.getShape())
+    limit /= size;
+  if (limit == 0)
+    return op->emitOpError() << '"' << name << "\" is " << type
+                             << ", more than " << kMaxElements << " elements";
   if (!elements.isF32() && !elements.isBF16())
     return op->emitOpError() << '"' << name << "\" is of " << elements
                              << ", must be of f32 or bf16";
@@ -220,11 +230,12 @@ LogicalResult RopeOp::verify() {
   if (failed(staticColumns(*this, {{"x", getX()}, {"cos", getCos()}})) ||
       failed(sameRows(*this, {{"x", getX()}, {"cos", getCos()}})))
     return failure();
-  int64_t headDim = 2 * columns(getCos());
-  if (headDim == 0 || columns(getX()) % headDim != 0)
+  // In halves, because a hostile size times two may overflow.
+  int64_t half = columns(getCos());
+  if (half == 0 || columns(getX()) % 2 != 0 || columns(getX()) / 2 % half != 0)
     return emitOpError("x has ")
-           << columns(getX()) << " columns, not a multiple of the head's "
-           << headDim;
+           << columns(getX()) << " columns, not a multiple of twice the "
+           << half << " angles of a head";
   return success();
 }
 

@@ -103,10 +103,9 @@ func.func @f(%x: tensor<8x64xf32>) {
 
 // The body sees nothing of the function: what it needs is shared.
 func.func @f(%x: tensor<8x64xf32>) {
-  // expected-note @+1 {{required by region isolation constraints}}
   %h = llm.layers count(2) carry(%x) : (tensor<8x64xf32>) {
   ^bb0(%a: tensor<8x64xf32>):
-    // expected-error @+1 {{'llm.add' op using value defined outside the region}}
+    // expected-error @+1 {{use of undeclared SSA value name}}
     %b = llm.add %a, %x : tensor<8x64xf32>
     llm.yield %b : tensor<8x64xf32>
   }

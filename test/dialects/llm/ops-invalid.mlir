@@ -26,6 +26,14 @@ func.func @f() {
 // -----
 
 func.func @f() {
+  // expected-error @+1 {{'llm.weight' op "w" is 'tensor<4294967296x4294967296xf32>', more than 2199023255552 elements}}
+  %w = llm.weight "w" : tensor<4294967296x4294967296xf32>
+  return
+}
+
+// -----
+
+func.func @f() {
   // expected-error @+1 {{'llm.weight' op "w" is of 'i32', must be of f32 or bf16}}
   %w = llm.weight "w" : tensor<4x4xi32>
   return
@@ -239,7 +247,7 @@ func.func @f(%x: tensor<8x64xf32>, %w: tensor<?x64xf32>) {
 // -----
 
 func.func @f(%x: tensor<8x60xf32>, %c: tensor<8x8xf32>) {
-  // expected-error @+1 {{'llm.rope' op x has 60 columns, not a multiple of the head's 16}}
+  // expected-error @+1 {{'llm.rope' op x has 60 columns, not a multiple of twice the 8 angles of a head}}
   %r = llm.rope %x, %c, %c : tensor<8x60xf32>, tensor<8x8xf32>
   return
 }
