@@ -16,11 +16,16 @@ using namespace mlir;
 
 namespace {
 
-/// Remembers what a kernel computes, for people who read plans and profiles.
+/// Remembers what a kernel computes, for people who read plans and profiles:
+/// the ops just built, back to those that have a name already.
 void nameSource(Operation *op, StringRef source) {
-  if (isa_and_nonnull<llm::RowwiseOp>(op))
-    op->setAttr(llm::LlmDialect::kSourceAttr,
-                StringAttr::get(op->getContext(), source));
+  if (!isa_and_nonnull<llm::RowwiseOp>(op) ||
+      op->hasAttr(llm::LlmDialect::kSourceAttr))
+    return;
+  op->setAttr(llm::LlmDialect::kSourceAttr,
+              StringAttr::get(op->getContext(), source));
+  for (Value operand : op->getOperands())
+    nameSource(operand.getDefiningOp(), source);
 }
 
 struct LowerToRowwise : llamac::impl::LowerToRowwiseBase<LowerToRowwise> {

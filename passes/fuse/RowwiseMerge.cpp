@@ -106,7 +106,9 @@ llm::RowwiseOp llamac::mergeRowwise(llm::RowwiseOp producer,
   for (Value v : inputs.values)
     block.addArgument(cast<RankedTensorType>(v.getType()).getElementType(),
                       loc);
-  OpBuilder body = OpBuilder::atBlockEnd(&block);
+  // The block has no parent op to take the context from yet.
+  OpBuilder body(b.getContext());
+  body.setInsertionPointToEnd(&block);
 
   SmallVector<Value> yields;
   SmallVector<Attribute> yieldMaps;

@@ -3,6 +3,7 @@
 #include "tools/llamac/Commands.h"
 
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace llamac;
@@ -26,7 +27,11 @@ int llamac::writeFile(llvm::StringRef path, llvm::StringRef bytes) {
 
 int ImportCommand::run() const {
   llvm::SmallVector<std::string> remarks;
-  auto text = importHfDirectory(directory, name, &remarks);
+  // models/llama3-8b.mlir is the model "llama3-8b".
+  std::string model = !name.empty() || output == "-"
+                          ? name
+                          : llvm::sys::path::stem(output).str();
+  auto text = importHfDirectory(directory, model, &remarks);
   for (const std::string &remark : remarks)
     llvm::errs() << "llamac: " << remark << "\n";
   if (!text)

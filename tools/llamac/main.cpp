@@ -44,7 +44,7 @@ int main(int argc, char **argv) {
   importApp->add_option("-o,--output", import.output, "model.mlir; - is stdout")
       ->required();
   importApp->add_option("--name", import.name,
-                        "Name of the model; default: the directory's");
+                        "Name of the model; default: the output file's stem");
 
   CompileCommand compile;
   app.add_option("model", compile.model, "model.mlir");
