@@ -99,12 +99,11 @@ KernelRunner::KernelRunner(const std::string &source, const std::string &arch) {
 }
 
 void KernelRunner::load() {
-  int file = memfd_create("kernels", MFD_CLOEXEC);
+  file = memfd_create("kernels", MFD_CLOEXEC);
   ASSERT_EQ(write(file, bytes.data(), bytes.size()),
             static_cast<ssize_t>(bytes.size()));
   std::string path = "/proc/self/fd/" + std::to_string(file);
   library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  close(file);
   ASSERT_NE(library, nullptr) << dlerror();
   function = reinterpret_cast<Function>(dlsym(library, "kernel"));
   ASSERT_NE(function, nullptr) << dlerror();
@@ -113,6 +112,8 @@ void KernelRunner::load() {
 KernelRunner::~KernelRunner() {
   if (library)
     dlclose(library);
+  if (file >= 0)
+    close(file);
 }
 
 void KernelRunner::run(std::vector<void *> buffers, int64_t begin, int64_t end,

@@ -29,6 +29,9 @@ private:
   void load();
 
   std::string bytes;
+  /// Open as long as the library is loaded: dlopen takes two files of the same
+  /// path, hence of the same descriptor number, for one.
+  int file = -1;
   void *library = nullptr;
   Function function = nullptr;
 };
