@@ -38,6 +38,13 @@ TEST_F(RankFile, MergesByRankOfTheResult) {
   EXPECT_EQ(tokenizer->decode(Ids{8, 6, 5}), "abc a");
 }
 
+// No merge leads to cba: it is found as a whole word only.
+TEST_F(RankFile, LooksWholeWordsUpFirst) {
+  auto tokenizer = load(std::string(kRanks) + "Y2Jh 8\n");
+  EXPECT_EQ(tokenizer->encodeWithoutTemplate("cba"), (Ids{8}));
+  EXPECT_EQ(tokenizer->encodeWithoutTemplate("cbac"), (Ids{2, 1, 0, 2}));
+}
+
 TEST_F(RankFile, NamesLlama31sSpecialTokens) {
   auto tokenizer = load(kRanks);
   const std::pair<const char *, int32_t> kExpected[] = {
