@@ -21,10 +21,9 @@ private:
   std::uint32_t buffer(Category category, const std::string &name, DType dtype,
                        const Shape &shape);
   void tensor(const std::string &name, fb::Role role, Category category,
-              DType dtype, const Shape &shape, fb::InitKind kind,
-              double a = 0);
-  void parameter(const std::string &name, const Shape &shape,
-                 fb::InitKind kind, double a = 0);
+              DType dtype, const Shape &shape, fb::InitKind kind, double a = 0);
+  void parameter(const std::string &name, const Shape &shape, fb::InitKind kind,
+                 double a = 0);
   void program(fb::ProgramKind kind, std::uint32_t tokens);
 
   Options options;
@@ -51,9 +50,9 @@ std::uint32_t Builder::buffer(Category category, const std::string &name,
   return static_cast<std::uint32_t>(plan.buffers.size() - 1);
 }
 
-void Builder::tensor(const std::string &name, fb::Role role,
-                     Category category, DType dtype, const Shape &shape,
-                     fb::InitKind kind, double a) {
+void Builder::tensor(const std::string &name, fb::Role role, Category category,
+                     DType dtype, const Shape &shape, fb::InitKind kind,
+                     double a) {
   auto tensor = std::make_unique<fb::TensorT>();
   tensor->name = name;
   tensor->role = role;
@@ -120,8 +119,8 @@ void Builder::program(fb::ProgramKind kind, std::uint32_t tokens) {
   input("input_ids", DType::I32, {t});
   input("positions", DType::I32, {t});
   input("cu_seqlens", DType::I32, {b + 1});
-  auto labels = input("labels", regression ? DType::F32 : DType::I32,
-                      {causal ? t : b});
+  auto labels =
+      input("labels", regression ? DType::F32 : DType::I32, {causal ? t : b});
   auto scale = input("loss_scale", DType::F32, {1});
   auto loss = output("loss", {1});
   bool train = kind == fb::ProgramKind::Train;
@@ -136,8 +135,7 @@ void Builder::program(fb::ProgramKind kind, std::uint32_t tokens) {
     fill(loraB, 0.5);
   }
   if (kind == fb::ProgramKind::Evaluate) {
-    auto logits =
-        output("logits", {b, causal ? kVocabulary : options.labels});
+    auto logits = output("logits", {b, causal ? kVocabulary : options.labels});
     if (regression)
       copy(labels, logits);
     else

@@ -37,7 +37,7 @@ inline constexpr char kLoraA[] =
     "model.layers.0.self_attn.q_proj.lora_A.weight";
 inline constexpr char kLoraB[] =
     "model.layers.0.self_attn.q_proj.lora_B.weight";
-inline constexpr std::uint32_t kVocabulary = 600, kHidden = 4, kRank = 2;
+inline constexpr std::uint32_t kVocabulary = 800, kHidden = 4, kRank = 2;
 
 std::shared_ptr<const Plan> makePlan(const Options &options = {});
 /// On the CPU, with two threads.

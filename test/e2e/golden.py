@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""Compiles a plan like a reference run and replays that run's steps: losses, gradient norms, tensors, logits.
+
+The reference was computed by Transformers and PEFT (test/golden/README.md). The adapter's flags are taken from
+the reference's own adapter_config.json.
+"""
+import json
+import os
+import sys
+
+import tool
+
+
+def adapter_flag(config):
+    targets = config["target_modules"]
+    targets = "regex:" + targets if isinstance(targets, str) else ",".join(sorted(targets))
+    return f"--adapter=lora:r={config['r']},alpha={config['lora_alpha']},targets={targets}"
+
+
+def main():
+    p = tool.parser(__doc__)
+    p.add_argument("--model", required=True, help="Hugging Face directory")
+    p.add_argument("--golden", required=True, help="folder of trace.json")
+    args = p.parse_args()
+    trace_path = os.path.join(args.golden, "trace.json")
+    if not os.path.exists(trace_path) or not os.path.isdir(args.model):
+        tool.skip("no reference run here: " + args.golden)
+    with open(trace_path, encoding="utf-8") as f:
+        trace = json.load(f)
+    with open(os.path.join(args.golden, "adapter", "adapter_config.json"), encoding="utf-8") as f:
+        config = json.load(f)
+    rows = len(trace["steps"][0]["input_ids"])
+    with tool.scratch() as directory:
+        plan = tool.compile_plan(args, args.model, directory, "--task=" + trace["task"], adapter_flag(config),
+                                 f"--per-device-batch-size={rows}", "--max-seq-length=128")
+        out = os.path.join(directory, "run")
+        print(tool.run(args.llamarun, "replay", plan, "--weights", args.model, "--trace", trace_path,
+                       "--output-dir", out, has=["replay: ok", "final tensors", "logits after"]))
+        # What it saved is what PEFT saved: the same names and shapes, and a plan that loads either.
+        for adapter in (out, os.path.join(args.golden, "adapter")):
+            tool.run(args.llamarun, "replay", plan, "--weights", args.model, "--trace", trace_path, "--init-from",
+                     adapter, "--loss-tolerance=1e9", "--grad-norm-tolerance=1e9", "--tensor-tolerance=1e9",
+                     "--logit-tolerance=1e9", has=["replay: ok"])
+        # And the comparison can fail.
+        tool.run(args.llamarun, "replay", plan, "--weights", args.model, "--trace", trace_path,
+                 "--loss-tolerance=0", "--grad-norm-tolerance=0", code=7)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
