@@ -25,8 +25,9 @@ class Case:
 
     def train(self, code, has, plan=None, model=None, data=None, out=None, flags=()):
         tool.run(self.args.llamarun, "train", plan or self.plan, "--weights", model or self.args.model, "--data",
-                 data or self.args.data, "--output-dir", out or self.at("out"), "--max-steps=1",
-                 "--eval-strategy=no", "--overwrite-output-dir", *flags, code=code, has=has)
+                 data or self.args.data, "--output-dir", out or self.at("out"), "--eval-strategy=no",
+                 "--overwrite-output-dir", *flags, *([] if any("max-steps" in f for f in flags) else ["--max-steps=1"]),
+                 code=code, has=has)
 
     def eval(self, code, has, adapter):
         tool.run(self.args.llamarun, "eval", self.plan, "--weights", self.args.model, "--data", self.args.data,
@@ -140,7 +141,7 @@ def usage(case):
     case.train(2, ["--eval-strategy"], flags=["--eval-strategy=sometimes"])
     case.train(2, [], flags=["--max-train-samples=0"])
     case.train(4, ["--device-memory"], flags=["--device-memory=1kb"])
-    case.train(7, ["step 1"], flags=["--learning-rate=1e300", "--max-steps=3"])
+    case.train(7, ["step 2"], flags=["--learning-rate=1e300", "--max-steps=3"])
     tool.run(case.args.llamarun, code=2)
     tool.run(case.args.llamarun, "--version", has=["llamarun "])
     for command in ("train", "eval", "predict", "inspect", "replay"):
