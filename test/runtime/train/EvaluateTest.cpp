@@ -1,11 +1,10 @@
 #include "runtime/train/Evaluate.h"
 
-#include "runtime/train/EvaluationReport.h"
 #include "test/runtime/train/TinyPlan.h"
-#include "test/runtime/train/TrainTestFiles.h"
+
+#include <gtest/gtest.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 namespace llamarun {
 namespace {
@@ -79,27 +78,6 @@ TEST(Evaluate, PredictionsOfLogits) {
             (std::vector<double>{1, 0, 2}));
   EXPECT_EQ(predictionsOf(HeadKind::Regression, {1.5f, 2.5f}, 1),
             (std::vector<double>{1.5, 2.5}));
-}
-
-TEST(EvaluationReport, Lines) {
-  Evaluation evaluation;
-  evaluation.split = "dev";
-  evaluation.metrics = {{"loss", 0.5}, {"accuracy", 2.0 / 3}};
-  evaluation.samples = 3;
-  evaluation.seconds = 2;
-  JsonLine line;
-  addEvaluation(line, evaluation);
-  auto json = nlohmann::json::parse(line.str());
-  EXPECT_EQ(json["split"], "dev");
-  EXPECT_EQ(json["eval_accuracy"], 2.0 / 3);
-  EXPECT_EQ(json["eval_samples"], 3);
-  EXPECT_EQ(json["samples_per_second"], 1.5);
-  TestDirectory directory;
-  std::FILE *file = std::fopen((directory / "out").c_str(), "w");
-  printEvaluation(file, "sst2", evaluation);
-  std::fclose(file);
-  EXPECT_EQ(contents(directory / "out"),
-            "sst2 dev loss = 0.5\nsst2 dev accuracy = 0.666667\n");
 }
 
 } // namespace
