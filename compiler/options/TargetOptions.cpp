@@ -36,11 +36,11 @@ llvm::Expected<TargetOptions> TargetOptions::parse(llvm::StringRef kind,
     return llvm::createStringError("--target: '" + kind + "' is not cpu");
   if (!arch.empty())
     target.arch = arch.str();
-  if (target.arch != "x86-64-v2" && target.arch != "x86-64-v3" &&
-      target.arch != "x86-64-v4" && target.arch != "native")
+  if (target.arch != "x86-64-v3" && target.arch != "x86-64-v4" &&
+      target.arch != "native")
     return llvm::createStringError(
         "--arch: '" + target.arch +
-        "' is not x86-64-v2, x86-64-v3, x86-64-v4 or native");
+        "' is not x86-64-v3, x86-64-v4 or native");
   return target;
 }
 

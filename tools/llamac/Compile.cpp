@@ -104,6 +104,13 @@ int CompileCommand::run() const {
     return kBadInput;
   }
   Builder b(&context);
+  // What "native" stood for is known once the kernels are compiled.
+  std::string arch = options->target.arch;
+  for (auto object : (*module)->getRegion(0).getOps<plan::CodeObjectOp>())
+    arch = object.getArch().str();
+  (*module)->setAttr(
+      plan::PlanDialect::kTargetAttr,
+      plan::TargetAttr::get(&context, options->target.kind, arch, ""));
   (*module)->setAttr(plan::PlanDialect::kFlagsAttr,
                      b.getStringAttr(options->recordedFlags));
   (*module)->setAttr(plan::PlanDialect::kModelHashAttr, b.getStringAttr(hash));

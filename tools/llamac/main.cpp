@@ -58,7 +58,7 @@ int main(int argc, char **argv) {
                  "cola sst2 mrpc stsb qqp mnli qnli rte wnli ax, or lm");
   app.add_option("--target", compile.target, "cpu");
   app.add_option("--arch", compile.arch,
-                 "x86-64-v2, x86-64-v3 (default), x86-64-v4 or native");
+                 "x86-64-v3 (default), x86-64-v4 or native");
   app.add_option("--per-device-batch-size", compile.batch,
                  "Sequences a batch")->check(CLI::Range(1, 65536));
   app.add_option("--max-seq-length", compile.maxLength,
