@@ -84,8 +84,8 @@ public:
 struct DeviceOptions {
   unsigned threads = 0; ///< CPU: worker threads, 0 = one per hardware thread
   unsigned ordinal = 0; ///< CUDA: which of the visible devices
-  std::string
-      cacheDirectory; ///< where tuning results are kept; empty = nowhere
+  /// Where tuning results are kept; empty = nowhere.
+  std::string cacheDirectory{};
 };
 
 class Device {

@@ -71,6 +71,16 @@ std::string_view checkName(const Context &context,
 /// A string that may be missing or empty but is otherwise as checkName's.
 void checkText(const Context &context, const flatbuffers::String *text,
                const char *what);
+/// The elements of a vector of 64-bit integers lie at multiples of 8 bytes:
+/// FlatBuffers' verifier (2.0) looks only at the 32-bit length before them.
+template <typename T>
+void checkAligned(const Context &context, const flatbuffers::Vector<T> *vector,
+                  const char *what) {
+  context.require(!vector ||
+                      reinterpret_cast<std::uintptr_t>(vector->Data()) % 8 == 0,
+                  what, " is misaligned in the file");
+}
+
 /// "[2, 3]"
 std::string show(const flatbuffers::Vector<std::uint64_t> *shape);
 

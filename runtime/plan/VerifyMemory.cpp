@@ -44,6 +44,7 @@ static void checkBuffers(Context &context) {
     context.require(buffer->allocation() < sizeOf(allocations), "allocation ",
                     buffer->allocation(), " of ", sizeOf(allocations));
     context.require(buffer->dtype() <= fb::DType::MAX, "unknown dtype");
+    checkAligned(context, buffer->shape(), "its shape");
     context.require(sizeOf(buffer->shape()) <= kMaxRank, "rank above 8");
     std::uint64_t size = sizeOf(buffer->dtype()), bytes = size;
     for (std::size_t d = 0; d < sizeOf(buffer->shape()); ++d) {
@@ -121,6 +122,7 @@ static void checkSharding(const Context &context, const fb::Tensor &tensor) {
   auto *local = context.buffer(tensor.buffer()).shape();
   auto *global = tensor.global_shape();
   auto *sharding = tensor.sharding();
+  checkAligned(context, global, "its global shape");
   auto *grid = context.plan.grid();
   context.require(sizeOf(global) == sizeOf(local) &&
                       sizeOf(sharding) <= sizeOf(local),

@@ -95,6 +95,7 @@ void checkLaunch(const Context &context, const fb::Launch &launch) {
                   launch.kernel(), " of ", sizeOf(context.plan.kernels()));
   auto *reads = launch.reads();
   auto *writes = launch.writes();
+  checkAligned(context, launch.scalars(), "its list of scalars");
   context.require(
       sizeOf(reads) <= kMaxArguments && sizeOf(writes) <= kMaxArguments &&
           sizeOf(launch.scalars()) <= kMaxArguments &&

@@ -328,7 +328,10 @@ TEST(Verify, ColumnBlocksOfOneMatrixAreDisjoint) {
 // find it sound; printing a plan walks everything that a session would.
 TEST(Verify, SurvivesRandomDamage) {
   auto builder = smallPlan();
-  addLaunch(builder, [](auto &launch) { launch.reads = {1}; });
+  addLaunch(builder, [](auto &launch) {
+    launch.reads = {1};
+    launch.scalars = {1, -1};
+  });
   const auto original = builder.payload();
   std::mt19937 random(1);
   int accepted = 0, rejected = 0;
