@@ -4,10 +4,14 @@
 #include "passes/codegen/CpuTarget.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/DialectRegistry.h"
 
 #include <string>
 
 namespace llamac {
+
+/// What compileToSharedObject needs in the context: dialects and translations.
+void registerCpuObjectDialects(mlir::DialectRegistry &registry);
 
 /// Compiles a module of kernels (functions in scf, arith, math, vector and the
 /// LLVM dialect; it is lowered in place) for `target` and links an ELF shared

@@ -5,13 +5,7 @@
 #include "passes/codegen/CpuObject.h"
 #include "passes/codegen/CpuRowwise.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Parser/Parser.h"
 
 #include <dlfcn.h>
@@ -30,9 +24,8 @@ struct Compiled {
 Compiled compile(const std::string &source, const std::string &arch) {
   Compiled result;
   DialectRegistry registry;
-  registry.insert<arith::ArithDialect, cf::ControlFlowDialect,
-                  func::FuncDialect, LLVM::LLVMDialect, llm::LlmDialect,
-                  math::MathDialect, scf::SCFDialect, vector::VectorDialect>();
+  registry.insert<func::FuncDialect, llm::LlmDialect>();
+  llamac::registerCpuObjectDialects(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
   context.loadAllAvailableDialects();
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {

@@ -1,0 +1,34 @@
+//===- Passes.td - From source ops to machine code ------------------------===//
+include "mlir/Pass/PassBase.td"
+
+def GenerateCpuKernels : Pass<"codegen-generate-cpu-kernels", "mlir::ModuleOp"> {
+  let summary = "compile the kernels of a plan for x86-64";
+  let description = [{
+    Requires: `plan.kernel` ops that hold their source op (`llm.rowwise`,
+    `llm.attention`, `llm.attention_grad`) in f32. Ensures: one `plan.code_object`,
+    an ELF shared object that exports a function of every kernel's name (calling
+    convention: runtime/plan/plan.fbs, table Kernel) and needs no library; kernels
+    refer to it and have no region. Same input, same bytes. A module without such
+    kernels stays as it is. Test: test/passes/codegen/generate-cpu-kernels.mlir.
+
+    ```mlir
+    plan.kernel @scale_0 "scale, 20 columns" {
+    ^bb0(%a: tensor<4x20xf32>):
+      %y = llm.rowwise rows(4) cols(20) ins(%a : tensor<4x20xf32>)
+          maps [affine_map<(r, c) -> (r, c)>] indexed_by [-1]
+          outs [0] at [affine_map<(r, c) -> (r, c)>] -> (tensor<4x20xf32>) {
+      ^bb0(%x: f32):
+        %two = arith.constant 2.0 : f32
+        %d = arith.mulf %x, %two : f32
+        llm.yield %d : f32
+      }
+    }
+    // becomes
+    plan.code_object @cpu_kernels format(elf) arch("x86-64-v3") data("\7FELF...")
+    plan.kernel @scale_0 "scale, 20 columns" code_object(@cpu_kernels)
+    ```
+  }];
+  let options = [
+    Option<"cpu", "cpu", "std::string", /*default=*/"\"x86-64-v3\"",
+           "x86-64-v3 (AVX2), x86-64-v4 (AVX-512) or native (the better of them that this machine has)">];
+}
