@@ -59,6 +59,10 @@ struct AttachLora : llamac::impl::AttachLoraBase<AttachLora> {
         SmallVector<std::string>(rankPattern.begin(), rankPattern.end()));
     if (!ranks)
       return fail(ranks.takeError());
+    for (auto &[key, number] : ranks->entries())
+      if (number != std::trunc(number) || number > INT32_MAX)
+        return module.emitError("adapter: rank of '")
+               << key << "' must be an integer";
     auto alphas = llamac::NumberPattern::create(
         SmallVector<std::string>(alphaPattern.begin(), alphaPattern.end()));
     if (!alphas)

@@ -27,9 +27,10 @@ public:
     if (!active.contains(loss))
       return function.emitError(
           "the loss depends on no parameter: nothing to train");
-    auto type = cast<RankedTensorType>(loss.getType());
-    if (type.getShape() != ArrayRef<int64_t>{1})
-      return function.emitError("the loss must be tensor<1xf32>, not ") << type;
+    auto type = RankedTensorType::get({1}, b.getF32Type());
+    if (loss.getType() != type)
+      return function.emitError("the loss must be tensor<1xf32>, not ")
+             << loss.getType();
     SmallVector<Operation *> forward;
     for (Operation &op : block.without_terminator())
       forward.push_back(&op);

@@ -16,7 +16,11 @@ namespace {
 
 struct VerifyFused : llamac::impl::VerifyFusedBase<VerifyFused> {
   void runOnOperation() override {
-    for (auto f : getOperation().getOps<func::FuncOp>())
+    for (auto f : getOperation().getOps<func::FuncOp>()) {
+      if (!f.getBody().hasOneBlock()) {
+        f.emitError("is no program: its body is not one block");
+        return signalPassFailure();
+      }
       for (Operation &op : f.getBody().front().without_terminator())
         if (!isa<llm::MatmulOp, llm::RowwiseOp, llm::AttentionOp,
                  llm::AttentionGradOp, llm::WeightOp, llm::ParameterOp,
@@ -26,6 +30,7 @@ struct VerifyFused : llamac::impl::VerifyFusedBase<VerifyFused> {
           op.emitOpError("is not one launch: it does not belong to level fused");
           return signalPassFailure();
         }
+    }
     getOperation()->setAttr(llm::LlmDialect::kLevelAttr,
                             StringAttr::get(&getContext(), "fused"));
   }

@@ -37,17 +37,26 @@ struct AttachHead : llamac::impl::AttachHeadBase<AttachHead> {
           << head << "': classification, regression or causal_lm";
       return signalPassFailure();
     }
+    if (batch < 1 || maxLength < 1 || accumulation < 1 ||
+        (*kind == llm::Head::Classification && labels < 1)) {
+      module.emitError("batch, max-length, accumulation and labels must be "
+                       "positive");
+      return signalPassFailure();
+    }
     auto hidden = module.lookupSymbol<func::FuncOp>("hidden");
     auto logits = module.lookupSymbol<func::FuncOp>("logits");
-    if (!hidden || !isModelFunction(hidden, 3)) {
+    auto ints = RankedTensorType::get({ShapedType::kDynamic},
+                                      IntegerType::get(&getContext(), 32));
+    if (!isModelFunction(hidden, {ints, ints, ints})) {
       module.emitError("a model file has a function @hidden(input_ids, "
-                       "positions, cu_seqlens) with one result");
+                       "positions, cu_seqlens), each tensor<?xi32>, with one "
+                       "result, tensor<?xNxf32>");
       return signalPassFailure();
     }
     if (*kind == llm::Head::CausalLM &&
-        (!logits || !isModelFunction(logits, 1))) {
+        !isModelFunction(logits, hidden.getResultTypes())) {
       module.emitError("a causal LM needs the function @logits(hidden) with one "
-                       "result in the model file");
+                       "result, tensor<?xNxf32>, in the model file");
       return signalPassFailure();
     }
     build(module, hidden, logits, *kind);
@@ -56,9 +65,14 @@ struct AttachHead : llamac::impl::AttachHeadBase<AttachHead> {
       logits.erase();
   }
 
-  static bool isModelFunction(func::FuncOp f, unsigned arguments) {
-    return !f.isExternal() && f.getBody().hasOneBlock() &&
-           f.getNumArguments() == arguments && f.getNumResults() == 1;
+  /// Takes `arguments`, has a body, and returns one row a token.
+  static bool isModelFunction(func::FuncOp f, TypeRange arguments) {
+    if (!f || f.isExternal() || !f.getBody().hasOneBlock() ||
+        f.getArgumentTypes() != arguments || f.getNumResults() != 1)
+      return false;
+    auto rows = dyn_cast<RankedTensorType>(f.getResultTypes()[0]);
+    return rows && rows.getRank() == 2 && rows.isDynamicDim(0) &&
+           !rows.isDynamicDim(1);
   }
 
   void build(ModuleOp module, func::FuncOp hidden, func::FuncOp logits,

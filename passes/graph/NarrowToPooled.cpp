@@ -23,7 +23,9 @@ struct NarrowGather : OpRewritePattern<llm::GatherRowsOp> {
   LogicalResult matchAndRewrite(llm::GatherRowsOp gather,
                                 PatternRewriter &b) const override {
     auto op = gather.getX().getDefiningOp<llm::TokenwiseOpInterface>();
-    if (!op)
+    // Arguments of the function dominate `op`, wherever it stands.
+    if (!op || !isa<BlockArgument>(gather.getIndex()) ||
+        !isa<BlockArgument>(gather.getInverse()))
       return failure();
     SmallVector<llm::GatherRowsOp> gathers;
     for (Operation *user : gather.getX().getUsers()) {
@@ -42,7 +44,6 @@ struct NarrowGather : OpRewritePattern<llm::GatherRowsOp> {
     IRMapping map;
     for (OpOperand &operand : op->getOpOperands())
       if (op.isTokenOperand(operand.getOperandNumber())) {
-        // The index is a function argument, so it dominates `op`.
         Value x = operand.get();
         map.map(x, llm::GatherRowsOp::create(b, gather.getLoc(),
                                              narrowed(x.getType()), x,

@@ -23,11 +23,22 @@ struct VerifyGraph : llamac::impl::VerifyGraphBase<VerifyGraph> {
       if (!f->hasAttr(llm::LlmDialect::kProgramAttr)) {
         f.emitError("is no program: it lacks ") << llm::LlmDialect::kProgramAttr;
         ok = false;
+      } else if (!f.getBody().hasOneBlock()) {
+        f.emitError("is no program: its body is not one block");
+        ok = false;
+      }
+      for (Type type : f.getArgumentTypes()) {
+        auto tensor = dyn_cast<RankedTensorType>(type);
+        if (tensor && tensor.hasStaticShape())
+          continue;
+        f.emitError("takes ") << type << ", not a tensor of static shape";
+        ok = false;
       }
     });
     module.walk([&](Operation *op) {
-      if (isa<llm::GradientStoreOp, llm::OptimizerStepOp, llm::RowwiseOp,
-              llm::LayersOp>(op)) {
+      if (isa_and_nonnull<llm::LlmDialect>(op->getDialect()) &&
+          !isa<llm::DifferentiableOpInterface, llm::WeightOp, llm::ParameterOp,
+               llm::ConstantOp, llm::RopeTableOp>(op)) {
         op->emitOpError("does not belong to level graph");
         ok = false;
       }

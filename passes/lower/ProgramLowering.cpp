@@ -62,11 +62,16 @@ private:
     return attrs.getAs<StringAttr>(key).getValue();
   }
 
+  /// The result of a launch, not of something that only names storage.
+  static bool isComputed(Value value) {
+    return isa_and_nonnull<llm::MatmulOp, llm::RowwiseOp, llm::AttentionOp,
+                           llm::AttentionGradOp>(value.getDefiningOp());
+  }
+
   /// A computed value that is stored or returned is computed in its slot.
   void findHomes() {
     auto want = [&](Value value, Place place) {
-      if (isa_and_nonnull<llm::MatmulOp, llm::RowwiseOp, llm::AttentionOp,
-                          llm::AttentionGradOp>(value.getDefiningOp()))
+      if (isComputed(value))
         homes.try_emplace(value, place);
     };
     for (Operation &op : function.getBody().front()) {
@@ -103,6 +108,11 @@ private:
     auto op = buffer.getDefiningOp<plan::BufferOp>();
     return op.getOffset() && static_cast<int64_t>(*op.getOffset()) == where.offset &&
            op.getAllocation() == where.allocation;
+  }
+
+  using Home = llvm::DenseMap<Value, Place>::iterator;
+  bool atHome(Value buffer, Home home) {
+    return home != homes.end() && isAt(buffer, home->second);
   }
 
   /// Puts a value where it is wanted, with a copy only if it is not there.
@@ -156,9 +166,10 @@ private:
     if (Value c = op.getAccumulate()) {
       d = buffers.lookup(c);
       auto home = homes.find(op.getResult());
-      bool elsewhere = home != homes.end() && !isAt(d, home->second);
-      // Storage that others still read, or that is not ours, stays as it is.
-      bool shared = !c.hasOneUse();
+      bool elsewhere = home != homes.end() && !atHome(d, home);
+      // Storage that others still read, or that holds more than this value
+      // (a weight, an input), stays as it is.
+      bool shared = !c.hasOneUse() || !(isComputed(c) || atHome(d, home));
       if (elsewhere || shared) {
         Value copy = target(op.getResult());
         plan::CopyOp::create(b, loc, d, copy);

@@ -67,6 +67,14 @@ LogicalResult Storage::collect(ModuleOp module) {
             parameter.getType())
           return op.emitError() << "'" << parameter.getName()
                                 << "' has another type elsewhere";
+      } else if (isa<llm::GradientStoreOp, llm::PendingGradientOp>(op)) {
+        StringRef name = op.getAttrOfType<StringAttr>("name").getValue();
+        auto it = layout.entries.find(name);
+        Type type = op.getNumOperands() ? op.getOperand(0).getType()
+                                        : op.getResult(0).getType();
+        if (it == layout.entries.end() || it->second.type != type)
+          return op.emitError() << "'" << name << "' is no parameter of type "
+                                << type;
       } else if (auto constant = dyn_cast<llm::ConstantOp>(op)) {
         auto [it, isNew] = constants.insert({constant.getValue(), Slot{}});
         if (isNew) {
