@@ -27,11 +27,16 @@ void writeConverted(Session &session, const fb::Tensor &tensor, fb::DType dtype,
 }
 
 /// The name under which the checkpoint has the tensor. With tied embeddings
-/// Transformers ignores an `lm_head.weight` of the file, if there is one.
-std::string_view nameInFile(const Plan &plan, std::string_view name) {
-  if (name == "lm_head.weight" && plan.model().tied_embeddings())
-    return "model.embed_tokens.weight";
-  return name;
+/// Transformers ignores an `lm_head.weight` of the file, unless that is the
+/// only one of the two there.
+std::string_view nameInFile(const Plan &plan, const HfCheckpoint &checkpoint,
+                            std::string_view name) {
+  constexpr std::string_view embedding = "model.embed_tokens.weight";
+  constexpr std::string_view head = "lm_head.weight";
+  if (!plan.model().tied_embeddings() || (name != embedding && name != head))
+    return name;
+  return checkpoint.find(embedding) || !checkpoint.find(head) ? embedding
+                                                              : head;
 }
 
 } // namespace
@@ -45,7 +50,7 @@ void loadWeights(Session &session, const HfCheckpoint &checkpoint) {
     auto name = viewOf(tensor.name());
     auto dtype = plan.buffer(tensor.buffer()).dtype();
     const TensorView &source =
-        checkpoint.require(nameInFile(plan, name), wholeShape(plan, tensor));
+        checkpoint.require(nameInFile(plan, checkpoint, name), wholeShape(plan, tensor));
     if (!isConvertibleToFloat(source.dtype) ||
         !isConvertibleToFloat(toFileDType(dtype)))
       fail(ExitCode::BadInput, checkpoint.fileOf(source.name).string(),
