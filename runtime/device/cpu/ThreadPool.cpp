@@ -25,6 +25,10 @@ static constexpr unsigned kSpins = 1000;
 static constexpr auto kLinger = std::chrono::microseconds(200);
 
 ThreadPool::ThreadPool(unsigned threads) {
+  CPU_ZERO(&allowedCpus);
+  // Fails beyond 1024 CPUs; workers then stay where the system puts them.
+  if (::sched_getaffinity(0, sizeof allowedCpus, &allowedCpus) != 0)
+    CPU_ZERO(&allowedCpus);
   for (unsigned i = 1; i < threads; ++i)
     workers.emplace_back([this] { work(); });
 }
@@ -43,7 +47,21 @@ void ThreadPool::wake() {
   wakeups.notify_all();
 }
 
+/// A system likes to wake a thread on the waker's CPU, and on a machine with
+/// other work it then leaves the two there: each waits for the other, and two
+/// threads are no faster than one. A worker that finds itself beside the caller
+/// therefore rules out that one CPU for itself; it is not bound otherwise.
+void ThreadPool::leaveCallersCpu() const {
+  int cpu = callerCpu.load(std::memory_order_relaxed);
+  if (cpu < 0 || cpu != ::sched_getcpu() || CPU_COUNT(&allowedCpus) < 2)
+    return;
+  cpu_set_t others = allowedCpus;
+  CPU_CLR(static_cast<std::size_t>(cpu), &others);
+  ::sched_setaffinity(0, sizeof others, &others); // of this thread
+}
+
 void ThreadPool::hold() {
+  callerCpu.store(::sched_getcpu(), std::memory_order_relaxed);
   held.store(true);
   wake();
 }
@@ -121,6 +139,7 @@ void ThreadPool::work() {
         relax();
         continue;
       }
+      leaveCallersCpu();
       std::this_thread::yield();
       if (!held.load(std::memory_order_relaxed) &&
           Clock::now() - began > kLinger)
@@ -132,6 +151,7 @@ void ThreadPool::work() {
     sleeping.fetch_add(1);
     if (ticket.load() == last && !stopping.load() && !held.load())
       wakeups.wait(epoch);
+    leaveCallersCpu();
     sleeping.fetch_sub(1);
   }
 }

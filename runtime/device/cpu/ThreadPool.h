@@ -13,6 +13,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <sched.h>
 #include <thread>
 #include <vector>
 
@@ -52,12 +53,15 @@ private:
   alignas(64) std::atomic<std::uint32_t> wakeups{0};
   std::atomic<std::uint32_t> sleeping{0};
   std::atomic<bool> held{false};
+  std::atomic<int> callerCpu{-1}; ///< where hold() was called
   std::atomic<bool> stopping{false};
+  cpu_set_t allowedCpus; ///< of the process when the pool was made
   std::vector<std::thread> workers;
 
   void work();
   bool help(std::uint64_t &seen);
   void wake();
+  void leaveCallersCpu() const;
 };
 
 } // namespace llamarun
