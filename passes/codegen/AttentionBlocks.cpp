@@ -25,27 +25,26 @@ void AttentionBlocks::items(LLVM::LLVMFuncOp function, Value cuSeqlens,
     item.sequence = k.div(i, kvHeads);
     item.kvHead = k.sub(i, k.mul(item.sequence, kvHeads));
     item.start = loadInteger(k, cuSeqlens, item.sequence, cuElement);
-    Value stop = loadInteger(k, cuSeqlens, k.add(item.sequence, k.i64(1)),
-                             cuElement);
+    Value stop =
+        loadInteger(k, cuSeqlens, k.add(item.sequence, k.i64(1)), cuElement);
     item.length = k.sub(stop, item.start);
     item.pairs = k.mul(item.length, group);
     item.lse = k.add(k.mul(item.start, heads), k.mul(item.kvHead, group));
     item.query = k.mul(item.lse, headDim);
-    item.key =
-        k.mul(k.add(k.mul(item.start, kvHeads), item.kvHead), headDim);
+    item.key = k.mul(k.add(k.mul(item.start, kvHeads), item.kvHead), headDim);
     body(item);
   });
 }
 
-void AttentionBlocks::padding(
-    LLVM::LLVMFuncOp function, Value cuSeqlens, Type cuElement, Item &item,
-    llvm::function_ref<void(Value, Value)> body) {
+void AttentionBlocks::padding(LLVM::LLVMFuncOp function, Value cuSeqlens,
+                              Type cuElement, Item &item,
+                              llvm::function_ref<void(Value, Value)> body) {
   Type number = k.b.getI64Type();
   Value tokens = k.load(number, function.getArgument(1), k.i64(0));
   Value sequences = k.load(number, function.getArgument(1), k.i64(1));
-  Value isLast = arith::CmpIOp::create(
-      k.b, k.loc, arith::CmpIPredicate::eq,
-      k.add(item.sequence, k.i64(1)), sequences);
+  Value isLast =
+      arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq,
+                            k.add(item.sequence, k.i64(1)), sequences);
   k.when(isLast, [&] {
     body(loadInteger(k, cuSeqlens, sequences, cuElement), tokens);
   });
@@ -76,8 +75,8 @@ AttentionBlocks::Block AttentionBlocks::block(Item &item, Value firstPair,
   block.rows = arith::DivUIOp::create(k.b, k.loc, pair, all(group));
   // row * heads + (pair - row * group)
   Value slot = k.add(pair, k.mul(block.rows, all(heads - group)));
-  Value wide = arith::ExtUIOp::create(
-      k.b, k.loc, k.vec(k.b.getI64Type(), kLanes), slot);
+  Value wide =
+      arith::ExtUIOp::create(k.b, k.loc, k.vec(k.b.getI64Type(), kLanes), slot);
   k.store(wide, slots, k.i64(0));
   Value lastUsed = k.min(k.add(firstPair, k.i64(kLanes - 1)), lastPair);
   block.keys = k.add(k.div(lastUsed, group), k.i64(1));
@@ -174,15 +173,15 @@ Value AttentionBlocks::sees(Block &block, Value first, unsigned j) {
 Values AttentionBlocks::dots(Value transposed, ValueRange rows) {
   Type vector = k.vec(k.f32(), kLanes);
   Values sums(rows.size(), k.real(vector, 0.0));
-  return k.loop(k.i64(0), k.i64(headDim), 1, sums,
-                [&](Value d, ValueRange carried) {
-                  Value x = k.load(vector, transposed, k.mul(d, kLanes));
-                  Values next;
-                  for (auto [row, sum] : llvm::zip(rows, carried))
-                    next.push_back(k.fma(
-                        k.splat(k.load(k.f32(), row, d), kLanes), x, sum));
-                  return next;
-                });
+  return k.loop(
+      k.i64(0), k.i64(headDim), 1, sums, [&](Value d, ValueRange carried) {
+        Value x = k.load(vector, transposed, k.mul(d, kLanes));
+        Values next;
+        for (auto [row, sum] : llvm::zip(rows, carried))
+          next.push_back(
+              k.fma(k.splat(k.load(k.f32(), row, d), kLanes), x, sum));
+        return next;
+      });
 }
 
 void AttentionBlocks::accumulate(Value array, Value decay, ValueRange weights,

@@ -1,11 +1,13 @@
-//===- AttentionBlocks.h - What both attention kernels are made of -*- C++ -*-===//
+//===- AttentionBlocks.h - What both attention kernels are made of -*- C++
+//-*-===//
 //
 // One vector lane is one (row, query head) pair of the item's group, counted
 // flat = row * group + head, so short sequences still fill the vectors. A block
 // is kLanes such pairs against `keyBlock` keys. Everything that belongs to a
 // pair is kept transposed on the stack ([head_dim][kLanes]), so that scores,
-// softmax and sums are vertical: no horizontal operation, no mask but the causal
-// one. Lanes past the last pair repeat it; they compute and store the same.
+// softmax and sums are vertical: no horizontal operation, no mask but the
+// causal one. Lanes past the last pair repeat it; they compute and store the
+// same.
 //
 //===----------------------------------------------------------------------===//
 #pragma once

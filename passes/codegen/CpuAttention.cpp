@@ -63,8 +63,8 @@ llamac::emitCpuAttention(OpBuilder &builder, ModuleOp target, StringRef symbol,
           k.i64(0), block.keys, blocks.keyBlock, {lowest, k.real(vector, 0.0)},
           [&](Value first, ValueRange carried) {
             Value max = carried[0], total = carried[1];
-            Values scores = blocks.dots(
-                queries, blocks.keyRows(keyItem, first, block));
+            Values scores =
+                blocks.dots(queries, blocks.keyRows(keyItem, first, block));
             Value newMax = max;
             for (auto [j, score] : llvm::enumerate(scores)) {
               score = arith::SelectOp::create(

@@ -20,17 +20,18 @@
 
 namespace llamac {
 
-/// Appends the kernel of llm.attention to `target`: buffers q, k, v, cu_seqlens,
-/// result, lse. Softmax runs online over blocks of keys, the maximum subtracted.
-/// Fails with a diagnostic for element types other than f32.
+/// Appends the kernel of llm.attention to `target`: buffers q, k, v,
+/// cu_seqlens, result, lse. Softmax runs online over blocks of keys, the
+/// maximum subtracted. Fails with a diagnostic for element types other than
+/// f32.
 mlir::FailureOr<mlir::LLVM::LLVMFuncOp>
 emitCpuAttention(mlir::OpBuilder &builder, mlir::ModuleOp target,
                  llvm::StringRef symbol, llm::AttentionOp op,
                  const CpuTarget &cpu);
 
-/// The same for llm.attention_grad: buffers q, k, v, cu_seqlens, out, lse, dout,
-/// dq, dk, dv. With p = exp(scale q.k - lse), delta = dout.out and
-/// ds = scale p (dout.v - delta): dq = ds k, dk = ds^T q, dv = p^T dout.
+/// The same for llm.attention_grad: buffers q, k, v, cu_seqlens, out, lse,
+/// dout, dq, dk, dv. With p = exp(scale q.k - lse), delta = dout.out and ds =
+/// scale p (dout.v - delta): dq = ds k, dk = ds^T q, dv = p^T dout.
 mlir::FailureOr<mlir::LLVM::LLVMFuncOp>
 emitCpuAttentionGrad(mlir::OpBuilder &builder, mlir::ModuleOp target,
                      llvm::StringRef symbol, llm::AttentionGradOp op,

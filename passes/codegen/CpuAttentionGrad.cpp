@@ -13,7 +13,8 @@ using namespace llamac;
 using Values = KernelBuilder::Values;
 using Blocks = AttentionBlocks;
 
-/// targets[j][d] += sum over lanes of weights[j][lane] * source[slots[lane]][d].
+/// targets[j][d] += sum over lanes of weights[j][lane] *
+/// source[slots[lane]][d].
 static void addOuter(Blocks &blocks, Value weights, Value source, Value slots,
                      Value lanes, ValueRange targets) {
   KernelBuilder &k = blocks.k;
@@ -22,18 +23,19 @@ static void addOuter(Blocks &blocks, Value weights, Value source, Value slots,
     Values sums;
     for (Value target : targets)
       sums.push_back(k.load(vector, target, column));
-    sums = k.loop(k.i64(0), lanes, 1, sums, [&](Value lane, ValueRange carried) {
-      Value slot = k.load(k.b.getI64Type(), slots, lane);
-      Value row =
-          k.load(vector, source, k.add(k.mul(slot, blocks.headDim), column));
-      Values next;
-      for (auto [j, sum] : llvm::enumerate(carried)) {
-        Value weight =
-            k.load(k.f32(), weights, k.add(lane, k.i64(j * Blocks::kLanes)));
-        next.push_back(k.fma(k.splat(weight, width), row, sum));
-      }
-      return next;
-    });
+    sums =
+        k.loop(k.i64(0), lanes, 1, sums, [&](Value lane, ValueRange carried) {
+          Value slot = k.load(k.b.getI64Type(), slots, lane);
+          Value row = k.load(vector, source,
+                             k.add(k.mul(slot, blocks.headDim), column));
+          Values next;
+          for (auto [j, sum] : llvm::enumerate(carried)) {
+            Value weight = k.load(k.f32(), weights,
+                                  k.add(lane, k.i64(j * Blocks::kLanes)));
+            next.push_back(k.fma(k.splat(weight, width), row, sum));
+          }
+          return next;
+        });
     // Past the last key the targets repeat it, unchanged since they were
     // loaded: the key itself is stored last.
     for (int64_t j = targets.size() - 1; j >= 0; --j)
@@ -126,8 +128,8 @@ llamac::emitCpuAttentionGrad(OpBuilder &builder, ModuleOp target,
           Value exact = emitExp(k, k.subf(p[j], logs));
           p[j] = arith::SelectOp::create(
               builder, k.loc, blocks.sees(block, first, j), exact, zero);
-          ds[j] = k.mulf(p[j], k.mulf(k.subf(ds[j], delta),
-                                      k.real(vector, scale)));
+          ds[j] =
+              k.mulf(p[j], k.mulf(k.subf(ds[j], delta), k.real(vector, scale)));
           k.store(p[j], weights, k.i64(j * lanes));
           k.store(ds[j], slopes, k.i64(j * lanes));
         }

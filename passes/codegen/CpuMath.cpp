@@ -105,7 +105,8 @@ Value llamac::emitLog(KernelBuilder &k, Value x) {
   Value result = k.fma(e, real(kLn2High), k.addf(f, y));
 
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  result = select(arith::CmpFPredicate::OEQ, kInfinity, real(kInfinity), result);
+  result =
+      select(arith::CmpFPredicate::OEQ, kInfinity, real(kInfinity), result);
   result = select(arith::CmpFPredicate::OEQ, 0.0, real(-kInfinity), result);
   return select(arith::CmpFPredicate::ULT, 0.0,
                 real(std::numeric_limits<double>::quiet_NaN()), result);

@@ -48,7 +48,8 @@ CpuTarget::resolve(StringRef cpu,
   if (cpu == "native") {
     llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
     auto has = [&](std::initializer_list<StringRef> names) {
-      return llvm::all_of(names, [&](StringRef n) { return features.lookup(n); });
+      return llvm::all_of(names,
+                          [&](StringRef n) { return features.lookup(n); });
     };
     if (!has({"avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"})) {
       emitError() << "this processor is below x86-64-v3 (AVX2, FMA)";
@@ -93,9 +94,9 @@ createTargetMachine(const CpuTarget &target, std::string &error) {
 //===----------------------------------------------------------------------===//
 
 void llamac::registerCpuObjectDialects(DialectRegistry &registry) {
-  registry.insert<arith::ArithDialect, cf::ControlFlowDialect,
-                  LLVM::LLVMDialect, math::MathDialect, scf::SCFDialect,
-                  vector::VectorDialect>();
+  registry
+      .insert<arith::ArithDialect, cf::ControlFlowDialect, LLVM::LLVMDialect,
+              math::MathDialect, scf::SCFDialect, vector::VectorDialect>();
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
 }
@@ -223,9 +224,10 @@ static FailureOr<std::string> link(ModuleOp module, StringRef object) {
     module.emitError("cannot write a temporary file: ") << error.message();
     return failure();
   }
-  StringRef arguments[] = {linker, "-shared", "--no-undefined", "-s", "-z",
-                           "noexecstack", "--build-id=none",
-                           "--hash-style=gnu", "-o", output, input};
+  StringRef arguments[] = {
+      linker,        "-shared",         "--no-undefined",   "-s", "-z",
+      "noexecstack", "--build-id=none", "--hash-style=gnu", "-o", output,
+      input};
   std::string message;
   int code = llvm::sys::ExecuteAndWait(linker, arguments, std::nullopt,
                                        {std::nullopt, log.str(), log.str()},
@@ -246,8 +248,8 @@ static FailureOr<std::string> link(ModuleOp module, StringRef object) {
   return (*bytes)->getBuffer().str();
 }
 
-FailureOr<std::string>
-llamac::compileToSharedObject(ModuleOp module, const CpuTarget &target) {
+FailureOr<std::string> llamac::compileToSharedObject(ModuleOp module,
+                                                     const CpuTarget &target) {
   std::string error;
   auto machine = createTargetMachine(target, error);
   if (!machine) {

@@ -18,8 +18,8 @@ void registerCpuObjectDialects(mlir::DialectRegistry &registry);
 /// object. Returns its bytes, the same for the same module every time.
 ///
 /// The object exports the module's functions, needs no library and names no
-/// external symbol, file or path. Needs ld.lld or ld on PATH (or LLVM's folder).
-/// Fails with a diagnostic at the module.
+/// external symbol, file or path. Needs ld.lld or ld on PATH (or LLVM's
+/// folder). Fails with a diagnostic at the module.
 mlir::FailureOr<std::string> compileToSharedObject(mlir::ModuleOp module,
                                                    const CpuTarget &target);
 

@@ -87,14 +87,14 @@ RowwiseEmitter::analyzeAccess(AffineMap map, Type type, const Twine &what) {
                             << "i64, not " << element;
   auto index = LinearIndex::get(map, tensor.getShape());
   if (failed(index))
-    return op.emitOpError() << what << ": CPU kernels cannot follow "
-                            << AffineMapAttr::get(map);
+    return op.emitOpError()
+           << what << ": CPU kernels cannot follow " << AffineMapAttr::get(map);
   if (cols == 1)
     index->column = 0;
   if (index->column != 0 && index->column != 1)
-    return op.emitOpError() << what << ": columns must be contiguous, but "
-                            << AffineMapAttr::get(map) << " takes every "
-                            << index->column;
+    return op.emitOpError()
+           << what << ": columns must be contiguous, but "
+           << AffineMapAttr::get(map) << " takes every " << index->column;
   return Access{*index, element, Value(), Value()};
 }
 

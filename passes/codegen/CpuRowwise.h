@@ -26,8 +26,9 @@ namespace llamac {
 ///
 /// Fails with a diagnostic for body ops without a CPU form, element types other
 /// than f32, f64, i32 and i64, and columns that are not contiguous.
-mlir::FailureOr<mlir::LLVM::LLVMFuncOp>
-emitCpuRowwise(mlir::OpBuilder &builder, mlir::ModuleOp target,
-               llvm::StringRef symbol, llm::RowwiseOp op);
+mlir::FailureOr<mlir::LLVM::LLVMFuncOp> emitCpuRowwise(mlir::OpBuilder &builder,
+                                                       mlir::ModuleOp target,
+                                                       llvm::StringRef symbol,
+                                                       llm::RowwiseOp op);
 
 } // namespace llamac

@@ -33,9 +33,8 @@ LogicalResult emitKernel(OpBuilder &builder, ModuleOp kernels,
       .Case([&](llm::AttentionGradOp op) {
         return emitCpuAttentionGrad(builder, kernels, symbol, op, cpu);
       })
-      .Default([&](Operation *op) {
-        return op->emitOpError("has no CPU kernel");
-      });
+      .Default(
+          [&](Operation *op) { return op->emitOpError("has no CPU kernel"); });
 }
 
 struct GenerateCpuKernels

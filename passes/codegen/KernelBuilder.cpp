@@ -18,9 +18,9 @@ LLVM::LLVMFuncOp KernelBuilder::function(ModuleOp module, StringRef symbol) {
   b.setInsertionPointToEnd(module.getBody());
   Type pointer = LLVM::LLVMPointerType::get(b.getContext());
   Type number = b.getI64Type();
-  auto type = LLVM::LLVMFunctionType::get(
-      LLVM::LLVMVoidType::get(b.getContext()),
-      {pointer, pointer, number, number});
+  auto type =
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                  {pointer, pointer, number, number});
   auto function = LLVM::LLVMFuncOp::create(b, loc, symbol, type);
   Block *entry = function.addEntryBlock(b);
   b.setInsertionPointToEnd(entry);
@@ -93,8 +93,7 @@ Value KernelBuilder::fma(Value x, Value y, Value z) {
   return math::FmaOp::create(b, loc, x, y, z);
 }
 Value KernelBuilder::maxf(Value x, Value y) {
-  Value larger =
-      arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, y);
+  Value larger = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, x, y);
   return arith::SelectOp::create(b, loc, larger, x, y);
 }
 
@@ -182,18 +181,18 @@ Value KernelBuilder::stackArray(Type element, int64_t count) {
                                 element, i64(count), /*alignment=*/64);
 }
 
-Values
-KernelBuilder::loop(Value low, Value high, int64_t step, Values carried,
-                    llvm::function_ref<Values(Value, ValueRange)> body) {
-  auto op = scf::ForOp::create(
-      b, loc, low, high, i64(step), carried,
-      [&](OpBuilder &, Location, Value iv, ValueRange args) {
-        OpBuilder::InsertionGuard guard(b);
-        // The builder that scf hands over is another one than ours.
-        b.setInsertionPointToEnd(iv.getParentBlock());
-        Values next = body(iv, args);
-        scf::YieldOp::create(b, loc, next);
-      });
+Values KernelBuilder::loop(Value low, Value high, int64_t step, Values carried,
+                           llvm::function_ref<Values(Value, ValueRange)> body) {
+  auto op =
+      scf::ForOp::create(b, loc, low, high, i64(step), carried,
+                         [&](OpBuilder &, Location, Value iv, ValueRange args) {
+                           OpBuilder::InsertionGuard guard(b);
+                           // The builder that scf hands over is another one
+                           // than ours.
+                           b.setInsertionPointToEnd(iv.getParentBlock());
+                           Values next = body(iv, args);
+                           scf::YieldOp::create(b, loc, next);
+                         });
   return Values(op.getResults());
 }
 void KernelBuilder::loop(Value low, Value high, int64_t step,
@@ -209,8 +208,8 @@ void KernelBuilder::when(Value condition, llvm::function_ref<void()> body) {
   b.setInsertionPoint(op.thenYield());
   body();
 }
-void KernelBuilder::columns(
-    int64_t count, llvm::function_ref<void(Value, unsigned)> body) {
+void KernelBuilder::columns(int64_t count,
+                            llvm::function_ref<void(Value, unsigned)> body) {
   int64_t whole = count - count % CpuTarget::kLanes;
   if (whole == CpuTarget::kLanes)
     body(i64(0), CpuTarget::kLanes);

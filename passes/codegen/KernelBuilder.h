@@ -21,8 +21,8 @@ public:
       : b(builder), loc(loc) {}
 
   /// Appends `void symbol(ptr buffers, ptr scalars, i64 begin, i64 end)`
-  /// (plan.fbs, table Kernel) to `module` and moves into its body; the return is
-  /// there already.
+  /// (plan.fbs, table Kernel) to `module` and moves into its body; the return
+  /// is there already.
   mlir::LLVM::LLVMFuncOp function(mlir::ModuleOp module,
                                   llvm::StringRef symbol);
 

@@ -88,14 +88,14 @@ struct Problem {
     std::string sums = tensor({tokens, c.heads});
     std::string cu = tensor({int64_t(starts.size())}, "i32");
     std::string ends = " heads(" + std::to_string(c.heads) + ") kv_heads(" +
-                       std::to_string(c.kvHeads) + ") scale " +
-                       text(scale) + " : (" + types();
+                       std::to_string(c.kvHeads) + ") scale " + text(scale) +
+                       " : (" + types();
     std::string arguments =
         "%q: " + wide + ", %k: " + narrow + ", %v: " + narrow + ", %cu: " + cu;
     if (!gradient)
       return "func.func @f(" + arguments +
-             ") {\n %o, %l = llm.attention %q, %k, %v, %cu" + ends +
-             ") -> (" + wide + ", " + sums + ")\n return\n}";
+             ") {\n %o, %l = llm.attention %q, %k, %v, %cu" + ends + ") -> (" +
+             wide + ", " + sums + ")\n return\n}";
     return "func.func @f(" + arguments + ", %o: " + wide + ", %l: " + sums +
            ", %do: " + wide +
            ") {\n %dq, %dk, %dv = llm.attention_grad %q, %k, %v, %cu, %o, "

@@ -130,10 +130,10 @@ TEST_P(Columns, SwigluGrad) {
 
 TEST_P(Columns, CrossEntropyPerRow) {
   std::string labels = tensor({rows}, "i32");
-  KernelRunner kernel(function(
-      "%z: " + matrix + ", %l: " + labels + ", %s: tensor<1xf32>",
-      "%y = llm.cross_entropy %z, %l, %s : " + matrix + ", " + labels +
-          ", tensor<1xf32> -> tensor<1xf32>"));
+  KernelRunner kernel(
+      function("%z: " + matrix + ", %l: " + labels + ", %s: tensor<1xf32>",
+               "%y = llm.cross_entropy %z, %l, %s : " + matrix + ", " + labels +
+                   ", tensor<1xf32> -> tensor<1xf32>"));
   Floats z = random(1, 5), loss(rows);
   float scale = 0.25f;
   std::vector<int32_t> label(rows);
@@ -157,8 +157,8 @@ TEST_P(Columns, CrossEntropyGrad) {
   KernelRunner kernel(
       function("%z: " + matrix + ", %l: " + labels +
                    ", %s: tensor<1xf32>, %d: tensor<1xf32>",
-               "%y = llm.cross_entropy_grad %z, %l, %s, %d : " + matrix +
-                   ", " + labels + ", tensor<1xf32>, tensor<1xf32>"));
+               "%y = llm.cross_entropy_grad %z, %l, %s, %d : " + matrix + ", " +
+                   labels + ", tensor<1xf32>, tensor<1xf32>"));
   Floats z = random(1, 5), dz(rows * cols);
   float scale = 0.25f, dloss = 2;
   std::vector<int32_t> label(rows);
@@ -182,10 +182,9 @@ TEST_P(Columns, CrossEntropyGrad) {
 
 TEST_P(Columns, ScatterRows) {
   std::string index = tensor({rows}, "i32");
-  KernelRunner kernel(
-      function("%x: " + matrix + ", %i: " + index,
-               "%y = llm.scatter_rows %x, %i : (" + matrix + ", " + index +
-                   ") -> " + matrix));
+  KernelRunner kernel(function("%x: " + matrix + ", %i: " + index,
+                               "%y = llm.scatter_rows %x, %i : (" + matrix +
+                                   ", " + index + ") -> " + matrix));
   Floats x = random(1), y(rows * cols);
   std::vector<int32_t> from(rows);
   for (int64_t r = 0; r < rows; ++r)
@@ -206,18 +205,19 @@ uint64_t splitMix64(uint64_t z) {
 
 // The integer arithmetic of dropout, written out: bit for bit.
 TEST_P(Columns, SplitMix64OfTheElement) {
-  KernelRunner kernel(function(
-      "%x: " + matrix + ", %s: tensor<2xi64>",
-      "%y = llm.rowwise rows(" + std::to_string(rows) + ") cols(" +
-          std::to_string(cols) + ") ins(%x, %s : " + matrix +
-          R"(, tensor<2xi64>)
+  KernelRunner kernel(
+      function("%x: " + matrix + ", %s: tensor<2xi64>",
+               "%y = llm.rowwise rows(" + std::to_string(rows) + ") cols(" +
+                   std::to_string(cols) + ") ins(%x, %s : " + matrix +
+                   R"(, tensor<2xi64>)
     maps [affine_map<(r, c) -> (r, c)>, affine_map<(r, c) -> (1)>]
     indexed_by [-1, -1] outs [0] at [affine_map<(r, c) -> (r, c)>] -> ()" +
-          tensor({rows, cols}, "i64") + R"() {
+                   tensor({rows, cols}, "i64") + R"() {
   ^bb0(%a: f32, %seed: i64):
     %r = llm.row_index : i64
     %c = llm.column_index : i64
-    %n = arith.constant )" + std::to_string(cols) + R"( : i64
+    %n = arith.constant )" +
+                   std::to_string(cols) + R"( : i64
     %i0 = arith.muli %r, %n : i64
     %i = arith.addi %i0, %c : i64
     %z = arith.addi %i, %seed : i64
@@ -225,11 +225,11 @@ TEST_P(Columns, SplitMix64OfTheElement) {
     %c27 = arith.constant 27 : i64
     %c31 = arith.constant 31 : i64
     %f1 = arith.constant )" +
-          std::to_string(static_cast<int64_t>(0xBF58476D1CE4E5B9ull)) +
-          R"( : i64
+                   std::to_string(static_cast<int64_t>(0xBF58476D1CE4E5B9ull)) +
+                   R"( : i64
     %f2 = arith.constant )" +
-          std::to_string(static_cast<int64_t>(0x94D049BB133111EBull)) +
-          R"( : i64
+                   std::to_string(static_cast<int64_t>(0x94D049BB133111EBull)) +
+                   R"( : i64
     %s1 = arith.shrui %z, %c30 : i64
     %x1 = arith.xori %z, %s1 : i64
     %m1 = arith.muli %x1, %f1 : i64
@@ -265,13 +265,13 @@ TEST_P(Columns, DropoutKeepsTheRightShare) {
 }
 
 TEST_P(Columns, MaxIgnoresNaNAndHandlesInfinity) {
-  KernelRunner kernel(function(
-      "%x: " + matrix, "%y:2 = llm.rowwise rows(" + std::to_string(rows) +
-                           ") cols(" + std::to_string(cols) +
-                           ") ins(%x : " + matrix +
-                           R"() maps [affine_map<(r, c) -> (r, c)>]
+  KernelRunner kernel(
+      function("%x: " + matrix,
+               "%y:2 = llm.rowwise rows(" + std::to_string(rows) + ") cols(" +
+                   std::to_string(cols) + ") ins(%x : " + matrix +
+                   R"() maps [affine_map<(r, c) -> (r, c)>]
     indexed_by [-1] outs [0, 1] at [affine_map<(r, c) -> (r)>, affine_map<(r, c) -> (r)>] -> ()" +
-                           tensor({rows}) + ", " + tensor({rows}) + R"() {
+                   tensor({rows}) + ", " + tensor({rows}) + R"() {
   ^bb0(%a: f32):
     %m = llm.row_reduce max %a : f32
     %s = llm.row_reduce add %a : f32

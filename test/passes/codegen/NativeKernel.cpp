@@ -1,5 +1,5 @@
-//===- KernelRunner.cpp - Compiles one op to native code and calls it -----===//
-#include "test/passes/codegen/KernelRunner.h"
+//===- NativeKernel.cpp - One op as native code in this process -----------===//
+#include "test/passes/codegen/NativeKernel.h"
 
 #include "passes/codegen/CpuAttention.h"
 #include "passes/codegen/CpuObject.h"
@@ -9,27 +9,22 @@
 #include "mlir/Parser/Parser.h"
 
 #include <dlfcn.h>
-#include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 using namespace mlir;
 
-namespace {
-
-struct Compiled {
-  std::string object, diagnostics;
-};
-
-Compiled compile(const std::string &source, const std::string &arch) {
-  Compiled result;
+/// Object code and diagnostics of a source.
+static std::pair<std::string, std::string> compile(const std::string &source,
+                                                   const std::string &arch) {
+  std::pair<std::string, std::string> result;
   DialectRegistry registry;
   registry.insert<func::FuncDialect, llm::LlmDialect>();
   llamac::registerCpuObjectDialects(registry);
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
   context.loadAllAvailableDialects();
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
-    result.diagnostics += diagnostic.str() + "\n";
+    result.second += diagnostic.str() + "\n";
   });
   auto module = parseSourceString<ModuleOp>(source, &context);
   if (!module)
@@ -70,54 +65,38 @@ Compiled compile(const std::string &source, const std::string &arch) {
       found = false;
   });
   if (!found)
-    result.diagnostics += "no op has a kernel\n";
+    result.second += "no op has a kernel\n";
   if (!found || failed(status))
     return result;
   auto object = llamac::compileToSharedObject(*kernels, *cpu);
   if (succeeded(object))
-    result.object = *object;
+    result.first = *object;
   return result;
 }
 
-} // namespace
-
-KernelRunner::KernelRunner(const std::string &source, const std::string &arch) {
-  Compiled compiled = compile(source, arch);
-  bytes = compiled.object;
-  if (bytes.empty()) {
-    ADD_FAILURE() << compiled.diagnostics << "in\n" << source;
+NativeKernel::NativeKernel(const std::string &source, const std::string &arch) {
+  std::tie(bytes, problem) = compile(source, arch);
+  if (bytes.empty())
+    return;
+  file = memfd_create("kernels", MFD_CLOEXEC);
+  if (write(file, bytes.data(), bytes.size()) !=
+      static_cast<ssize_t>(bytes.size())) {
+    problem = "cannot write the object";
     return;
   }
-  load();
-}
-
-void KernelRunner::load() {
-  file = memfd_create("kernels", MFD_CLOEXEC);
-  ASSERT_EQ(write(file, bytes.data(), bytes.size()),
-            static_cast<ssize_t>(bytes.size()));
   std::string path = "/proc/self/fd/" + std::to_string(file);
   library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  ASSERT_NE(library, nullptr) << dlerror();
-  function = reinterpret_cast<Function>(dlsym(library, "kernel"));
-  ASSERT_NE(function, nullptr) << dlerror();
+  if (library)
+    function = reinterpret_cast<Function>(dlsym(library, "kernel"));
+  if (!function)
+    problem = dlerror();
 }
 
-KernelRunner::~KernelRunner() {
+NativeKernel::~NativeKernel() {
   if (library)
     dlclose(library);
   if (file >= 0)
     close(file);
-}
-
-void KernelRunner::run(std::vector<void *> buffers, int64_t begin, int64_t end,
-                       std::vector<int64_t> scalars) const {
-  ASSERT_NE(function, nullptr);
-  function(buffers.data(), scalars.data(), begin, end);
-}
-
-std::string compileError(const std::string &source) {
-  Compiled compiled = compile(source, "x86-64-v3");
-  return compiled.object.empty() ? compiled.diagnostics : "";
 }
 
 std::vector<std::string> runnableArchitectures() {
@@ -127,15 +106,6 @@ std::vector<std::string> runnableArchitectures() {
   if (__builtin_cpu_supports("x86-64-v4"))
     result.push_back("x86-64-v4");
   return result;
-}
-
-std::vector<float> randomFloats(size_t count, unsigned seed, float scale) {
-  std::mt19937 engine(seed);
-  std::normal_distribution<float> normal(0, scale);
-  std::vector<float> values(count);
-  for (float &v : values)
-    v = normal(engine);
-  return values;
 }
 
 std::string tensor(std::initializer_list<int64_t> shape, const char *element) {
