@@ -8,6 +8,7 @@ import json
 import os
 import sys
 
+import reference_checkpoint
 import tool
 
 
@@ -29,20 +30,26 @@ def main():
         trace = json.load(f)
     with open(os.path.join(args.golden, "adapter", "adapter_config.json"), encoding="utf-8") as f:
         config = json.load(f)
+    # make_golden.py seeds every run with 1 just before it loads the model.
+    missing_embedding_seed = 1
     rows = len(trace["steps"][0]["input_ids"])
     with tool.scratch() as directory:
-        plan = tool.compile_plan(args, args.model, directory, "--task=" + trace["task"], adapter_flag(config),
+        model = args.model
+        if trace["task"] != "lm":
+            model = reference_checkpoint.with_drawn_embedding(model, os.path.join(directory, "model"),
+                                                              trace["pad_token_id"], missing_embedding_seed)
+        plan = tool.compile_plan(args, model, directory, "--task=" + trace["task"], adapter_flag(config),
                                  f"--per-device-batch-size={rows}", "--max-seq-length=128")
         out = os.path.join(directory, "run")
-        print(tool.run(args.llamarun, "replay", plan, "--weights", args.model, "--trace", trace_path,
+        print(tool.run(args.llamarun, "replay", plan, "--weights", model, "--trace", trace_path,
                        "--output-dir", out, has=["replay: ok", "final tensors", "logits after"]))
         # What it saved is what PEFT saved: the same names and shapes, and a plan that loads either.
         for adapter in (out, os.path.join(args.golden, "adapter")):
-            tool.run(args.llamarun, "replay", plan, "--weights", args.model, "--trace", trace_path, "--init-from",
+            tool.run(args.llamarun, "replay", plan, "--weights", model, "--trace", trace_path, "--init-from",
                      adapter, "--loss-tolerance=1e9", "--grad-norm-tolerance=1e9", "--tensor-tolerance=1e9",
                      "--logit-tolerance=1e9", has=["replay: ok"])
         # And the comparison can fail.
-        tool.run(args.llamarun, "replay", plan, "--weights", args.model, "--trace", trace_path,
+        tool.run(args.llamarun, "replay", plan, "--weights", model, "--trace", trace_path,
                  "--loss-tolerance=0", "--grad-norm-tolerance=0", code=7)
 
 

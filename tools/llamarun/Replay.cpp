@@ -35,8 +35,11 @@ int runReplay(ReplayFlags &flags) {
     if (!flags.outputDir.empty())
       saveAdapter(*session, flags.outputDir, flags.device.weights);
   }
-  std::printf("replay: %s\n", passed ? "ok" : "FAILED");
-  return passed ? 0 : static_cast<int>(ExitCode::Numerics);
+  if (!passed)
+    fail(ExitCode::Numerics, flags.trace.empty() ? flags.forward : flags.trace,
+         ": differs from the reference by more than the tolerances");
+  std::printf("replay: ok\n");
+  return 0;
 }
 
 } // namespace
