@@ -9,7 +9,8 @@ int main(int argc, char **argv) {
   llamac::registerDialects(registry);
   llamac::registerPasses();
   // Upstream's propagation, to see the sharding interface of our ops at work.
-  mlir::shard::registerShardPasses();
+  // Its shard-partition would take the name of ours.
+  mlir::shard::registerShardingPropagation();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "llamac pass driver\n", registry));
 }
