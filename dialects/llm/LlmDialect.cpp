@@ -1,5 +1,6 @@
 //===- LlmDialect.cpp - Registration of the llm dialect -------------------===//
 #include "dialects/llm/LlmDialect.h"
+#include "dialects/llm/LlmSharding.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
@@ -24,4 +25,5 @@ void llm::LlmDialect::initialize() {
 #define GET_OP_LIST
 #include "dialects/llm/LlmOps.cpp.inc"
       >();
+  attachShardingInterface(*getContext());
 }
