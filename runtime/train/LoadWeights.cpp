@@ -49,8 +49,8 @@ void loadWeights(Session &session, const HfCheckpoint &checkpoint) {
       continue;
     auto name = viewOf(tensor.name());
     auto dtype = plan.buffer(tensor.buffer()).dtype();
-    const TensorView &source =
-        checkpoint.require(nameInFile(plan, checkpoint, name), wholeShape(plan, tensor));
+    const TensorView &source = checkpoint.require(
+        nameInFile(plan, checkpoint, name), wholeShape(plan, tensor));
     if (!isConvertibleToFloat(source.dtype) ||
         !isConvertibleToFloat(toFileDType(dtype)))
       fail(ExitCode::BadInput, checkpoint.fileOf(source.name).string(),

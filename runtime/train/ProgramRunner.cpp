@@ -132,8 +132,9 @@ StepResult ProgramRunner::train(const Dataset &data, const StepPlan &step,
     }
   }
   if (!std::isfinite(result.loss) || !std::isfinite(result.gradNorm))
-    fail(ExitCode::Numerics, "loss is ", result.loss, ", gradient norm ",
-         result.gradNorm);
+    // abs: the sign of a NaN says nothing.
+    fail(ExitCode::Numerics, "loss is ", std::abs(result.loss),
+         ", gradient norm ", std::abs(result.gradNorm));
   return result;
 }
 

@@ -60,8 +60,9 @@ std::string progressLine(const ProgressState &state, double seconds) {
   return text;
 }
 
-Progress::Progress(std::FILE *out)
-    : out(out), terminal(isatty(fileno(out))), start(Clock::now()) {}
+Progress::Progress(std::FILE *bar, std::FILE *lines)
+    : bar(bar), lines(lines), showsBar(isatty(fileno(bar))),
+      showsLines(!showsBar || !isatty(fileno(lines))), start(Clock::now()) {}
 
 double Progress::elapsed() const {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -69,28 +70,28 @@ double Progress::elapsed() const {
 
 void Progress::update(const ProgressState &state) {
   auto now = Clock::now();
-  if (!terminal || (drawn && state.step < state.totalSteps &&
+  if (!showsBar || (drawn && state.step < state.totalSteps &&
                     now - last < std::chrono::milliseconds(100)))
     return;
   last = now;
   drawn = true;
   // \x1b[K clears what a longer line before left over.
-  std::fprintf(out, "\r%s\x1b[K", progressBar(state, elapsed()).c_str());
-  std::fflush(out);
+  std::fprintf(bar, "\r%s\x1b[K", progressBar(state, elapsed()).c_str());
+  std::fflush(bar);
 }
 
 void Progress::log(const ProgressState &state) {
-  if (terminal)
+  if (!showsLines)
     return;
-  std::fprintf(out, "%s\n", progressLine(state, elapsed()).c_str());
-  std::fflush(out);
+  std::fprintf(lines, "%s\n", progressLine(state, elapsed()).c_str());
+  std::fflush(lines);
 }
 
 void Progress::clear() {
   if (!drawn)
     return;
-  std::fprintf(out, "\r\x1b[K");
-  std::fflush(out);
+  std::fprintf(bar, "\r\x1b[K");
+  std::fflush(bar);
   drawn = false;
 }
 

@@ -17,12 +17,13 @@ struct ProgressState {
   std::uint64_t tokens = 0; ///< since the start
 };
 
-/// A bar that is redrawn in place on a terminal, otherwise plain lines, one a
-/// logging step.
+/// A bar that is redrawn in place on a terminal; where there is none, plain
+/// lines, one a logging step.
 class Progress {
 public:
-  /// \param out for both; bar if it is a terminal.
-  explicit Progress(std::FILE *out);
+  /// \param bar shows it if it is a terminal (standard error, as a rule).
+  /// \param lines gets the plain lines, unless it would be the same terminal.
+  Progress(std::FILE *bar, std::FILE *lines);
   ~Progress() { clear(); }
 
   /// After every step; redraws at most ten times a second.
@@ -34,8 +35,8 @@ public:
 
 private:
   double elapsed() const;
-  std::FILE *out;
-  bool terminal;
+  std::FILE *bar, *lines;
+  bool showsBar, showsLines;
   bool drawn = false;
   std::chrono::steady_clock::time_point start, last;
 };

@@ -44,7 +44,8 @@ public:
         hyper(options.hyper),
         perEpoch(stepsPerEpoch(plan.task(), training.size())),
         state{.totalSteps = totalSteps(plan.task(), training.size(), options)},
-        log(makeLog(options.outputDir)), progress(options.progress) {
+        log(makeLog(options.outputDir)),
+        progress(options.progress, options.out) {
     hyper.totalSteps = static_cast<std::int64_t>(state.totalSteps);
     hyper.warmupSteps =
         options.warmupSteps > 0

@@ -31,9 +31,9 @@ struct TrainOptions {
   When save = When::Epoch; ///< and always at the end
   std::int64_t saveSteps = 500;
   std::filesystem::path outputDir;
-  std::string baseModel; ///< base_model_name_or_path of the adapter
-  std::FILE *out = stdout;
-  std::FILE *progress = stderr;
+  std::string baseModel;        ///< base_model_name_or_path of the adapter
+  std::FILE *out = stdout;      ///< results, and progress as plain lines
+  std::FILE *progress = stderr; ///< the bar, if it is a terminal
   /// The number of the signal that asks to stop after this step, or 0.
   std::function<int()> stopRequested = [] { return 0; };
 };

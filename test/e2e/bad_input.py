@@ -43,9 +43,9 @@ class Case:
 def spoil(path, change):
     with open(path, "rb") as f:
         data = bytearray(f.read())
-    data = change(data) or data
+    changed = change(data)
     with open(path, "wb") as f:
-        f.write(data)
+        f.write(data if changed is None else changed)
 
 
 def rename_tensor(path, old, new):

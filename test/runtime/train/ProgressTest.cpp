@@ -34,7 +34,7 @@ TEST(Progress, PrintsLinesWhereThereIsNoTerminal) {
   std::FILE *file = std::tmpfile();
   ASSERT_TRUE(file);
   {
-    Progress progress(file);
+    Progress progress(file, file);
     progress.update({.step = 1, .totalSteps = 2});
     EXPECT_EQ(std::ftell(file), 0) << "a bar in a file";
     progress.log({.step = 1, .totalSteps = 2});
