@@ -1,6 +1,7 @@
 //===- Commands.h - The two things llamac does -----------------*- C++ -*-===//
 #pragma once
 
+#include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
@@ -34,6 +35,10 @@ struct CompileCommand {
   std::vector<long> buckets;
   bool report = false;
   int run() const;
+
+private:
+  /// Emits a module at level plan to `output`.
+  int write(mlir::ModuleOp module) const;
 };
 
 } // namespace llamac

@@ -2,6 +2,7 @@
 #include "compiler/emit/EmitPlan.h"
 #include "compiler/pipeline/Pipeline.h"
 #include "compiler/pipeline/Report.h"
+#include "dialects/llm/LlmDialect.h"
 #include "dialects/plan/PlanDialect.h"
 #include "tools/llamac/Commands.h"
 
@@ -94,6 +95,12 @@ int CompileCommand::run() const {
   if (!module)
     return kBadInput;
 
+  // A module that is a plan already has only to be written.
+  auto level =
+      (*module)->getAttrOfType<StringAttr>(llm::LlmDialect::kLevelAttr);
+  if (level && level.getValue() == "plan")
+    return write(*module);
+
   std::string reproducer =
       (output.empty() || output == "-" ? std::string("llamac") : output) +
       ".reproducer.mlir";
@@ -118,16 +125,19 @@ int CompileCommand::run() const {
     printReport(*module, llvm::outs());
   if (output.empty())
     return kOk;
-  if (options->stopAfter != Level::Plan ||
-      llvm::StringRef(output).ends_with(".mlir")) {
-    std::string text;
-    llvm::raw_string_ostream out(text);
-    (*module)->print(out);
-    out << "\n";
-    return writeFile(output, text);
-  }
+  if (options->stopAfter == Level::Plan &&
+      !llvm::StringRef(output).ends_with(".mlir"))
+    return write(*module);
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  (*module)->print(out);
+  out << "\n";
+  return writeFile(output, text);
+}
+
+int CompileCommand::write(ModuleOp module) const {
   std::string bytes;
-  if (failed(emitPlan(*module, bytes)))
+  if (failed(emitPlan(module, bytes)))
     return kBadInput;
   return writeFile(output, bytes);
 }
