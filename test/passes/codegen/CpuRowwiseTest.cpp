@@ -284,8 +284,9 @@ TEST_P(Columns, MaxIgnoresNaNAndHandlesInfinity) {
   run(kernel, {x.data()}, {&max, &sum});
   EXPECT_EQ(max[0], -INFINITY);
   EXPECT_EQ(sum[0], -INFINITY);
-  if (cols > 1)
+  if (cols > 1) {
     EXPECT_EQ(max[1], *std::max_element(&x[cols + 1], &x[2 * cols]));
+  }
   EXPECT_TRUE(std::isnan(sum[1]));
   for (int64_t r = 2; r < rows; ++r) {
     EXPECT_EQ(max[r], *std::max_element(&x[r * cols], &x[r * cols] + cols));
