@@ -2,7 +2,7 @@
 
 A tied checkpoint may store the embedding under `lm_head.weight` only. Transformers' classification classes do not
 read that name: they report `model.embed_tokens.weight` as missing and draw it anew, N(0, initializer_range), as the
-first tensor after `torch.manual_seed(seed)`. llamarun reads the tied tensor instead, which is what the checkpoint
+first tensor after `torch.manual_seed(seed)`, and set the row of the padding token to zero. llamarun reads the tied tensor instead, which is what the checkpoint
 means; to replay such a reference run, this makes a copy of the checkpoint with the embedding that Transformers drew.
 Without torch: its CPU generator is MT19937, 24 bits a draw, and Box-Muller over blocks of 16
 (aten/src/ATen/native/cpu/DistributionTemplates.h, normal_fill). Checked against torch 2.11: 4e-8 at most.
@@ -42,7 +42,7 @@ def read_header(path):
         return json.loads(f.read(size)), 8 + size
 
 
-def as_reference_loaded(model, task, directory, seed=1):
+def as_reference_loaded(model, task, pad, directory, seed=1):
     """The folder to replay with: `model` itself, or the copy described above in `directory`."""
     weights = os.path.join(model, "model.safetensors")
     header, start = read_header(weights)
@@ -57,7 +57,10 @@ def as_reference_loaded(model, task, directory, seed=1):
     with open(weights, "rb") as f:
         f.seek(start)
         data = f.read()
-    data += struct.pack(f"<{count}f", *torch_normal(seed, count, config.get("initializer_range", 0.02)))
+    table = torch_normal(seed, count, config.get("initializer_range", 0.02))
+    if pad is not None:
+        table[pad * shape[1]:(pad + 1) * shape[1]] = [0.0] * shape[1]
+    data += struct.pack(f"<{count}f", *table)
     header["model.embed_tokens.weight"] = {"dtype": "F32", "shape": shape,
                                            "data_offsets": [len(data) - 4 * count, len(data)]}
     text = json.dumps(header).encode()
