@@ -90,7 +90,14 @@ int CompileCommand::run() const {
   MLIRContext context(registry);
   llvm::SourceMgr sources;
   sources.AddNewSourceBuffer(std::move(*file), llvm::SMLoc());
+  // The location is enough; a whole model after each message is not.
+  context.printOpOnDiagnostic(false);
   SourceMgrDiagnosticHandler diagnostics(sources, &context);
+  // The pass has said what is wrong; where the reproducer lies is said below.
+  ScopedDiagnosticHandler quiet(&context, [](Diagnostic &diagnostic) {
+    return success(StringRef(diagnostic.str())
+                       .starts_with("Failures have been detected while"));
+  });
   OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, &context);
   if (!module)
     return kBadInput;

@@ -32,7 +32,8 @@ static std::vector<std::string> splitArguments(int argc, char **argv) {
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   CLI::App app{"llamac compiles a Llama fine-tuning job into one plan file.\n"
-               "Flags that start with --mlir- are MLIR's own."};
+               "Flags that start with --mlir- are MLIR's own.",
+               "llamac"};
   app.set_version_flag("--version", "llamac " LLAMAC_VERSION);
   app.option_defaults()->always_capture_default();
 
