@@ -48,7 +48,8 @@ struct AttachLora : llamac::impl::AttachLoraBase<AttachLora> {
   LogicalResult run() {
     ModuleOp module = getOperation();
     if (rank <= 0)
-      return module.emitError("adapter: r must be positive, not ") << rank;
+      return module.emitError("adapter: r must be positive, not ")
+             << rank.getValue();
     if (!(dropout >= 0 && dropout < 1))
       return module.emitError("adapter: dropout must be in [0, 1)");
     auto matcher = llamac::TargetMatcher::create(

@@ -22,13 +22,13 @@ struct Partition : llamac::impl::PartitionBase<Partition> {
     ModuleOp module = getOperation();
     if (dp < 1 || tp < 1) {
       module.emitError("the grid needs at least one device on each axis, not ")
-          << dp << " x " << tp;
+          << dp.getValue() << " x " << tp.getValue();
       return signalPassFailure();
     }
-    if (dp * tp != 1) {
+    if (dp != 1 || tp != 1) {
       module.emitError("programs for more than one device are not supported "
                        "yet: asked for dp")
-          << dp << ",tp" << tp << ", can do dp1";
+          << dp.getValue() << ",tp" << tp.getValue() << ", can do dp1";
       return signalPassFailure();
     }
     OpBuilder b(module.getBodyRegion());
