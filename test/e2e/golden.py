@@ -9,7 +9,6 @@ import os
 import sys
 
 import reference_checkpoint
-import reference_model
 import tool
 
 
@@ -35,8 +34,6 @@ def main():
     missing_embedding_seed = 1
     rows = len(trace["steps"][0]["input_ids"])
     with tool.scratch() as directory:
-        args.model = reference_model.as_reference_loaded(args.model, trace["task"], trace.get("pad_token_id"),
-                                                         directory)
         model = args.model
         if trace["task"] != "lm":
             model = reference_checkpoint.with_drawn_embedding(model, os.path.join(directory, "model"),
