@@ -40,7 +40,10 @@ bool canMerge(llm::RowwiseOp producer, llm::RowwiseOp consumer) {
     if (input.getDefiningOp() != producer)
       continue;
     unsigned result = cast<OpResult>(input).getResultNumber();
-    if (!yieldAt(producer, result, consumer.inputMap(i)))
+    // A yield is a number in a register, where an index must be an input.
+    if (!yieldAt(producer, result, consumer.inputMap(i)) ||
+        llvm::is_contained(consumer.getIndexInputs(),
+                           static_cast<int64_t>(i)))
       return false;
   }
   // The merged op stands where the consumer is: everyone else must come later.
