@@ -15,13 +15,11 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/Shard/IR/ShardDialect.h"
 #include "mlir/Transforms/Passes.h"
 
 void llamac::registerDialects(mlir::DialectRegistry &registry) {
   registry.insert<llm::LlmDialect, plan::PlanDialect, mlir::func::FuncDialect,
-                  mlir::arith::ArithDialect, mlir::math::MathDialect,
-                  mlir::shard::ShardDialect>();
+                  mlir::arith::ArithDialect, mlir::math::MathDialect>();
 }
 
 void llamac::registerPasses() {

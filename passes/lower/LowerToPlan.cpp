@@ -2,6 +2,7 @@
 #include "passes/lower/Passes.h"
 #include "passes/lower/ProgramLowering.h"
 
+#include "mlir/Dialect/Shard/IR/ShardOps.h"
 #include "mlir/IR/Builders.h"
 
 namespace llamac {
@@ -36,6 +37,10 @@ struct LowerToPlan : llamac::impl::LowerToPlanBase<LowerToPlan> {
     mark.erase();
     for (func::FuncOp f : functions)
       f.erase();
+    // A plan without plan.grid is for one device, as every grid still is.
+    for (auto grid :
+         llvm::make_early_inc_range(module.getOps<shard::GridOp>()))
+      grid.erase();
     module->setAttr(llm::LlmDialect::kLevelAttr, b.getStringAttr("plan"));
   }
 };
