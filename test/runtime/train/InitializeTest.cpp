@@ -87,5 +87,15 @@ TEST(InitializeTensors, WritesEachKindInItsDtype) {
       std::vector<std::int64_t>{0});
 }
 
+TEST(InitializeTensors, PiecesAreThoseOfTheWhole) {
+  auto session = tiny::openSession(
+      {.task = "sst2", .head = fb::Head::Classification, .labels = 40'000});
+  initializeTensors(*session, 42);
+  auto score = tiny::read<float>(*session, fb::Role::Parameter, "score.weight");
+  CounterRandom random(42, "score.weight");
+  for (std::size_t i : {0u, 65'535u, 65'536u, 131'073u, 159'999u})
+    EXPECT_EQ(score[i], static_cast<float>(random.normal(i) * 0.02)) << i;
+}
+
 } // namespace
 } // namespace llamarun

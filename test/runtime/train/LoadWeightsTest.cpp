@@ -57,6 +57,25 @@ TEST(LoadWeights, ConvertsToTheDtypeOfThePlan) {
     EXPECT_EQ(bf16ToFloat(bits[i]), 5 + static_cast<float>(i));
 }
 
+TEST(LoadWeights, ConvertsInPieces) {
+  // More elements than one piece of the conversion has.
+  constexpr std::uint32_t rows = 150'000;
+  TestDirectory directory;
+  std::vector<std::uint16_t> bits(rows * tiny::kHidden);
+  for (std::size_t i = 0; i < bits.size(); ++i)
+    bits[i] = static_cast<std::uint16_t>(0x3f80 + i % 31 + i / 50'000);
+  std::vector<TensorView> views{{kEmbedding,
+                                 DType::BF16,
+                                 {rows, tiny::kHidden},
+                                 std::as_bytes(std::span(bits))}};
+  writeSafetensors(directory / "model.safetensors", views);
+  auto session = tiny::openSession({.rows = rows});
+  loadWeights(*session, HfCheckpoint::open(directory.path));
+  auto values = tiny::read<float>(*session, fb::Role::Weight, kEmbedding);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    ASSERT_EQ(values[i], bf16ToFloat(bits[i])) << i;
+}
+
 TEST(LoadWeights, TiedHeadIsTheEmbedding) {
   tiny::Options lm{.task = "lm", .head = fb::Head::CausalLM, .labels = 0};
   TestDirectory directory;

@@ -174,10 +174,10 @@ std::string Builder::build() {
   plan.adapter->modules = {"model.layers.0.self_attn.q_proj"};
 
   tensor("model.embed_tokens.weight", fb::Role::Weight, Category::Weights,
-         options.weights, {3, kHidden}, fb::InitKind::Checkpoint);
+         options.weights, {options.rows, kHidden}, fb::InitKind::Checkpoint);
   if (options.head == fb::Head::CausalLM)
     tensor("lm_head.weight", fb::Role::Weight, Category::Weights,
-           options.weights, {3, kHidden}, fb::InitKind::Checkpoint);
+           options.weights, {options.rows, kHidden}, fb::InitKind::Checkpoint);
   parameter(kLoraA, {kRank, kHidden}, fb::InitKind::Uniform, 0.5);
   parameter(kLoraB, {kHidden, kRank}, fb::InitKind::Zero);
   if (options.head != fb::Head::CausalLM)

@@ -29,6 +29,7 @@ struct Options {
   std::uint32_t accumulation = 1;
   std::vector<std::uint32_t> buckets = {16, 32};
   fb::DType weights = fb::DType::F32;
+  std::uint32_t rows = 3; ///< of the weights
   bool tied = false;
   double trainLoss = 0; ///< not 0: what Train's loss is instead of loss_scale
 };
