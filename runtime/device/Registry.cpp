@@ -1,5 +1,6 @@
 #include "runtime/device/Device.h"
 #include "runtime/device/cpu/CpuDevice.h"
+#include "runtime/device/cuda/CudaDevice.h"
 #include "runtime/support/Error.h"
 
 namespace llamarun {
@@ -13,6 +14,7 @@ struct Entry {
 /// A new kind of device is one line here.
 constexpr Entry kDevices[] = {
     {"cpu", createCpuDevice},
+    {"cuda", createCudaDevice},
 };
 
 } // namespace

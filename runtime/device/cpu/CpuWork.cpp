@@ -1,9 +1,9 @@
 #include "runtime/device/cpu/CpuWork.h"
 
+#include "runtime/device/FillPattern.h"
 #include "runtime/support/Error.h"
 
 #include <algorithm>
-#include <bit>
 #include <climits>
 #include <cmath>
 #include <cstring>
@@ -127,12 +127,11 @@ private:
 
 class FillWork final : public CpuWork {
 public:
-  FillWork(DeviceRange target, const std::uint8_t *element, std::size_t size)
-      : target(target) {
+  FillWork(DeviceRange target, const FillPattern &element) : target(target) {
     writes = {target};
     // Element sizes divide 8, and 8 divides a chunk.
     for (std::size_t i = 0; i < sizeof pattern; ++i)
-      pattern[i] = element[i % size];
+      pattern[i] = element.bytes[i % element.size];
     chunks = static_cast<std::uint32_t>((target.bytes + kCopyChunk - 1) /
                                         kCopyChunk);
     cost = 0.1 * static_cast<double>(std::min(target.bytes, kCopyChunk));
@@ -151,32 +150,6 @@ private:
   DeviceRange target;
   std::uint8_t pattern[8];
 };
-
-std::uint16_t toBF16(double value) {
-  auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(value));
-  if (std::isnan(value))
-    return 0x7fc0;
-  return static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-/// Rounds to the nearest half, ties to even.
-std::uint16_t toF16(double value) {
-  std::uint16_t sign = std::signbit(value) ? 0x8000 : 0;
-  double x = std::fabs(value);
-  if (std::isnan(value))
-    return 0x7e00;
-  if (x >= 65520) // halfway between the largest half and 2^16
-    return sign | 0x7c00;
-  int exponent = 0;
-  std::frexp(x, &exponent);
-  // Spacing of halves around x: 2^(exponent - 11), at least 2^-24.
-  int scale = std::max(exponent - 11, -24);
-  auto steps = static_cast<unsigned>(std::nearbyint(std::ldexp(x, -scale)));
-  // Below 1024 steps of 2^-24 the number is subnormal and steps are its bits;
-  // above, the carry of a rounding up moves into the exponent by itself.
-  return static_cast<std::uint16_t>(
-      sign | (steps + (static_cast<unsigned>(scale + 24) << 10)));
-}
 
 } // namespace
 
@@ -229,28 +202,7 @@ std::unique_ptr<CpuWork> makeCopyWork(DeviceRange target, DeviceRange source) {
 
 std::unique_ptr<CpuWork> makeFillWork(DeviceRange target, fb::DType dtype,
                                       double value) {
-  std::uint8_t element[8];
-  auto put = [&](auto v) -> std::unique_ptr<CpuWork> {
-    std::memcpy(element, &v, sizeof v);
-    return std::make_unique<FillWork>(target, element, sizeof v);
-  };
-  switch (dtype) {
-  case fb::DType::F32:
-    return put(static_cast<float>(value));
-  case fb::DType::F64:
-    return put(value);
-  case fb::DType::BF16:
-    return put(toBF16(value));
-  case fb::DType::F16:
-    return put(toF16(value));
-  case fb::DType::I32:
-    return put(static_cast<std::int32_t>(value));
-  case fb::DType::I64:
-    return put(static_cast<std::int64_t>(value));
-  case fb::DType::U8:
-    return put(static_cast<std::uint8_t>(value));
-  }
-  fail(ExitCode::BadInput, "fill of an unknown dtype");
+  return std::make_unique<FillWork>(target, fillPattern(dtype, value));
 }
 
 } // namespace llamarun

@@ -1,0 +1,56 @@
+#include "runtime/device/cuda/CudaMemory.h"
+
+#include <algorithm>
+
+namespace llamarun {
+
+CudaMemory::~CudaMemory() {
+  auto &cuda = context.useQuietly();
+  for (auto &[pointer, block] : blocks)
+    cuda.cuMemFreeFn(block.base);
+}
+
+void *CudaMemory::allocate(CUstream stream, std::uint64_t bytes,
+                           std::uint64_t alignment, fb::Category category) {
+  auto &cuda = context.use();
+  std::uint64_t extra = alignment > kAlignment ? alignment - kAlignment : 0;
+  std::uint64_t size = std::max<std::uint64_t>(bytes, 1);
+  if (size > UINT64_MAX - extra)
+    fail(ExitCode::DoesNotFit, "an allocation of ", bytes, " bytes aligned to ",
+         alignment);
+  CUdeviceptr base = 0;
+  auto result = cuda.cuMemAllocFn(&base, size + extra);
+  if (result != CUDA_SUCCESS)
+    fail(result == CUDA_ERROR_OUT_OF_MEMORY ? ExitCode::DoesNotFit
+                                            : ExitCode::BadInput,
+         "cuMemAlloc of ", size + extra, " bytes: ", cuda.describe(result));
+  auto address = (base + extra) / alignment * alignment;
+  if (extra == 0)
+    address = base;
+  auto *pointer = reinterpret_cast<void *>(address);
+  blocks[pointer] = {base, bytes, category};
+  counts[static_cast<std::size_t>(category)] += bytes;
+  LLAMAC_CU(cuda, cuMemsetD8Async, address, 0, size, stream);
+  LLAMAC_CU(cuda, cuStreamSynchronize, stream);
+  return pointer;
+}
+
+void CudaMemory::free(void *pointer) noexcept {
+  auto found = blocks.find(pointer);
+  if (found == blocks.end())
+    return;
+  auto block = found->second;
+  blocks.erase(found);
+  counts[static_cast<std::size_t>(block.category)] -= block.bytes;
+  auto &cuda = context.useQuietly();
+  cuda.cuCtxSynchronizeFn(); // work that uses the memory may still run
+  cuda.cuMemFreeFn(block.base);
+}
+
+MemoryInfo CudaMemory::info() const {
+  std::size_t free = 0, total = 0;
+  LLAMAC_CU(context.use(), cuMemGetInfo, &free, &total);
+  return {free, total};
+}
+
+} // namespace llamarun

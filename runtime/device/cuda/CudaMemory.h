@@ -1,0 +1,46 @@
+//===- CudaMemory.h - Memory of one GPU ------------------------*- C++ -*-===//
+#pragma once
+
+#include "runtime/device/Device.h"
+#include "runtime/device/cuda/CudaContext.h"
+
+#include <array>
+#include <cstdint>
+#include <unordered_map>
+
+namespace llamarun {
+
+/// Zero-filled device memory by cuMemAlloc.
+class CudaMemory {
+public:
+  /// What cuMemAlloc guarantees (CUDA C++ Programming Guide, 5.3.2).
+  static constexpr std::uint64_t kAlignment = 256;
+
+  explicit CudaMemory(const CudaContext &context) : context(context) {}
+  ~CudaMemory();
+  CudaMemory(const CudaMemory &) = delete;
+  CudaMemory &operator=(const CudaMemory &) = delete;
+
+  /// \throws Error(DoesNotFit).
+  void *allocate(CUstream stream, std::uint64_t bytes, std::uint64_t alignment,
+                 fb::Category category);
+  /// Waits for all work first. Throws nothing: sessions free while unwinding.
+  void free(void *pointer) noexcept;
+  std::uint64_t allocated(fb::Category category) const {
+    return counts[static_cast<std::size_t>(category)];
+  }
+  MemoryInfo info() const;
+
+private:
+  struct Block {
+    CUdeviceptr base; ///< as cuMemAlloc gave it
+    std::uint64_t bytes;
+    fb::Category category;
+  };
+  const CudaContext &context;
+  std::unordered_map<void *, Block> blocks;
+  std::array<std::uint64_t, static_cast<std::size_t>(fb::Category::MAX) + 1>
+      counts{};
+};
+
+} // namespace llamarun

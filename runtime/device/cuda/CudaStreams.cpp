@@ -1,0 +1,86 @@
+#include "runtime/device/cuda/CudaStreams.h"
+
+namespace llamarun {
+
+CudaGraph::~CudaGraph() {
+  // A graph that still runs is freed once it is done (cuGraphExecDestroy).
+  context.useQuietly().cuGraphExecDestroyFn(executable);
+}
+
+void CudaGraph::launch(CUstream stream) {
+  LLAMAC_CU(context.use(), cuGraphLaunch, executable, stream);
+}
+
+CudaStreams::~CudaStreams() {
+  auto &cuda = context.useQuietly();
+  dropEvents();
+  for (auto stream : streams)
+    cuda.cuStreamDestroyFn(stream);
+}
+
+void CudaStreams::grow(unsigned count) {
+  while (streams.size() < count) {
+    CUstream stream = nullptr;
+    LLAMAC_CU(context.use(), cuStreamCreate, &stream, CU_STREAM_NON_BLOCKING);
+    streams.push_back(stream);
+  }
+}
+
+void CudaStreams::dropEvents() {
+  for (auto event : events)
+    context.useQuietly().cuEventDestroyFn(event);
+  events.clear();
+}
+
+EventId CudaStreams::recordEvent(StreamId stream) {
+  auto &cuda = context.use();
+  CUevent event = nullptr;
+  LLAMAC_CU(cuda, cuEventCreate, &event, CU_EVENT_DISABLE_TIMING);
+  events.push_back(event);
+  LLAMAC_CU(cuda, cuEventRecord, event, get(stream));
+  return static_cast<EventId>(events.size() - 1);
+}
+
+void CudaStreams::waitEvent(StreamId stream, EventId event) {
+  if (event >= events.size())
+    fail(ExitCode::BadInput, "wait for event ", event, " of another capture");
+  LLAMAC_CU(context.use(), cuStreamWaitEvent, get(stream), events[event], 0);
+}
+
+void CudaStreams::beginCapture(unsigned count) {
+  grow(count);
+  dropEvents();
+  // Relaxed: cuBLASLt may load a kernel the first time it is asked for it.
+  LLAMAC_CU(context.use(), cuStreamBeginCapture, get(0),
+            CU_STREAM_CAPTURE_MODE_RELAXED);
+  captured = count;
+  if (count > 1) {
+    auto start = recordEvent(0);
+    for (unsigned i = 1; i < count; ++i)
+      waitEvent(i, start);
+  }
+}
+
+std::unique_ptr<Graph> CudaStreams::endCapture() {
+  auto &cuda = context.use();
+  CUgraph graph = nullptr;
+  try {
+    for (unsigned i = 1; i < captured; ++i)
+      waitEvent(0, recordEvent(i));
+  } catch (...) {
+    // Whatever fails, stream 0 must leave capture.
+    captured = 0;
+    if (cuda.cuStreamEndCaptureFn(get(0), &graph) == CUDA_SUCCESS && graph)
+      cuda.cuGraphDestroyFn(graph);
+    throw;
+  }
+  captured = 0;
+  LLAMAC_CU(cuda, cuStreamEndCapture, get(0), &graph);
+  CUgraphExec executable = nullptr;
+  auto made = cuda.cuGraphInstantiateWithFlagsFn(&executable, graph, 0);
+  cuda.cuGraphDestroyFn(graph);
+  cuda.check(made, "cuGraphInstantiateWithFlags");
+  return std::make_unique<CudaGraph>(context, executable);
+}
+
+} // namespace llamarun

@@ -1,0 +1,64 @@
+//===- CudaStreams.h - Streams, events and captured graphs -----*- C++ -*-===//
+#pragma once
+
+#include "runtime/device/Device.h"
+#include "runtime/device/cuda/CudaContext.h"
+
+#include <memory>
+#include <vector>
+
+namespace llamarun {
+
+/// A program as an instantiated CUDA graph.
+class CudaGraph final : public Graph {
+public:
+  CudaGraph(const CudaContext &context, CUgraphExec executable)
+      : context(context), executable(executable) {}
+  ~CudaGraph() override;
+  CudaGraph(const CudaGraph &) = delete;
+  CudaGraph &operator=(const CudaGraph &) = delete;
+
+  void launch(CUstream stream);
+
+private:
+  const CudaContext &context;
+  CUgraphExec executable;
+};
+
+/// Streams are made as they are asked for; none waits for the legacy default
+/// stream.
+class CudaStreams {
+public:
+  explicit CudaStreams(const CudaContext &context) : context(context) {
+    grow(1);
+  }
+  ~CudaStreams();
+  CudaStreams(const CudaStreams &) = delete;
+  CudaStreams &operator=(const CudaStreams &) = delete;
+
+  CUstream get(StreamId stream) {
+    grow(stream + 1);
+    return streams[stream];
+  }
+  /// Streams of this capture; outside a capture, all there are.
+  unsigned count() const {
+    return captured ? captured : static_cast<unsigned>(streams.size());
+  }
+
+  EventId recordEvent(StreamId stream);
+  void waitEvent(StreamId stream, EventId event);
+
+  void beginCapture(unsigned streams);
+  std::unique_ptr<Graph> endCapture();
+
+private:
+  const CudaContext &context;
+  std::vector<CUstream> streams;
+  std::vector<CUevent> events; ///< of this capture
+  unsigned captured = 0;       ///< streams of the capture, 0 outside one
+
+  void grow(unsigned count);
+  void dropEvents();
+};
+
+} // namespace llamarun
