@@ -46,6 +46,25 @@ def interrupted(args, plan, out):
     check(os.path.exists(os.path.join(out, "adapter_model.safetensors")), "nothing saved after SIGINT")
 
 
+def accumulates(args, directory, plan, common):
+    """Four micro-batches of 2 are one batch of 8: the same losses but for rounding."""
+    split = os.path.join(directory, "split")
+    os.mkdir(split)
+    small = tool.compile_plan(args, args.model, split, "--task=sst2", "--adapter=lora:r=8,alpha=16,targets=all-linear",
+                              "--per-device-batch-size=2", "--gradient-accumulation-steps=4", "--max-seq-length=64")
+    losses = []
+    for name, which in (("whole", plan), ("parts", small)):
+        out = os.path.join(directory, name)
+        # 42 examples: the last batch has 2, the last group of micro-batches is one.
+        tool.run(args.llamarun, "train", which, *common, "--output-dir", out, "--learning-rate=1e-3", "--epochs=2",
+                 "--max-train-samples=42", "--logging-steps=1", "--eval-strategy=no")
+        losses.append([(line["tokens"], line["loss"], line["grad_norm"]) for line in without_clock(
+            read(out, "metrics.jsonl")) if "loss" in line])
+    check(len(losses[0]) == len(losses[1]) == 12, f"{len(losses[0])} and {len(losses[1])} steps")
+    for whole, parts in zip(*losses):
+        check(all(abs(a - b) <= 1e-4 * abs(a) for a, b in zip(whole, parts)), f"{whole} and {parts}")
+
+
 def main():
     p = tool.parser(__doc__)
     p.add_argument("--model", required=True)
@@ -94,6 +113,7 @@ def main():
         tool.run(*train, "--output-dir", at("first"), "--overwrite-output-dir", "--seed=7")
         check(read(at("second"), "adapter_model.safetensors") != read(at("first"), "adapter_model.safetensors"),
               "--seed changes nothing")
+        accumulates(args, directory, plan, common[1:])
         interrupted(args, plan, at("stopped"))
         for flags in ([], ["--json"]):
             tool.run(args.llamarun, "inspect", plan, *flags, has=["sst2"])
