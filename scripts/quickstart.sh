@@ -61,7 +61,7 @@ run build/bin/llamac "$output/model.mlir" --target=cpu --task=sst2 --adapter=lor
   --per-device-batch-size=32 --max-seq-length=128 -o "$output/plan.fb"
 step "Training"
 run build/bin/llamarun train "$output/plan.fb" --weights "$weights" --data "$data" --output-dir "$output/run" \
-  --num-train-epochs "$epochs" --learning-rate "$rate"
+  --num-train-epochs "$epochs" --learning-rate "$rate" --overwrite-output-dir
 step "Evaluating the saved adapter"
 run build/bin/llamarun eval "$output/plan.fb" --weights "$weights" --adapter "$output/run" --data "$data" | tee "$output/eval.txt"
 accuracy=$(sed -nE 's/^sst2 dev accuracy = ([0-9.]+)[[:space:]]*$/\1/p' "$output/eval.txt" | tail -1)
