@@ -1,12 +1,10 @@
 //===- CpuRowwise.cpp - llm.rowwise as a loop over rows -------------------===//
 #include "passes/codegen/CpuRowwise.h"
 
-#include "passes/codegen/CpuMath.h"
 #include "passes/codegen/KernelBuffers.h"
-#include "passes/codegen/LinearIndex.h"
+#include "passes/codegen/RowwiseBody.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 
 #include <limits>
 
@@ -24,25 +22,20 @@ using Memo = llvm::DenseMap<Value, Value>;
 class RowwiseEmitter {
 public:
   RowwiseEmitter(RowwiseOp op, KernelBuilder &k)
-      : op(op), k(k), cols(op.getCols()) {}
+      : op(op), k(k), cols(op.getCols()), body(op) {}
 
   /// Whether everything in the op has a CPU form; fills `reads` and `writes`.
   LogicalResult analyze();
   void emit(LLVM::LLVMFuncOp function);
 
 private:
-  /// One input or yield: its address as a function of row and column.
-  struct Access {
-    LinearIndex index;
-    Type element;
+  /// One input or yield with its addresses.
+  struct Access : RowwiseBody::Access {
     Value base; // of the buffer
     Value row;  // of this row's column 0
   };
 
-  FailureOr<Access> analyzeAccess(AffineMap map, Type type, const Twine &what);
-  LogicalResult analyzeOp(Operation *bodyOp);
-  unsigned levelOf(Value value);
-  bool isUniform(Value value);
+  bool isUniform(Value value) { return body.isUniform(value); }
 
   void emitRow(Value row);
   void emitReductions(MutableArrayRef<RowReduceOp> reduces);
@@ -59,14 +52,15 @@ private:
   /// The value in columns [column, column + lanes).
   Value varying(Value value, Value column, unsigned lanes, Memo &memo);
   Value emitOp(Operation *bodyOp, llvm::function_ref<Value(Value)> operand,
-               unsigned lanes);
+               unsigned lanes) {
+    return body.emitOp(k, bodyOp, operand, lanes);
+  }
 
   RowwiseOp op;
   KernelBuilder &k;
   int64_t cols;
+  RowwiseBody body;
   llvm::SmallVector<Access> reads, writes;
-  llvm::DenseMap<Value, unsigned> levels;
-  llvm::DenseMap<Value, bool> uniformity;
   Value row;
   Memo scalars; // of the row being emitted
 };
@@ -77,139 +71,30 @@ private:
 // Analysis
 //===----------------------------------------------------------------------===//
 
-FailureOr<RowwiseEmitter::Access>
-RowwiseEmitter::analyzeAccess(AffineMap map, Type type, const Twine &what) {
-  auto tensor = cast<RankedTensorType>(type);
-  Type element = tensor.getElementType();
-  if (!element.isF32() && !element.isF64() && !element.isInteger(32) &&
-      !element.isInteger(64))
-    return op.emitOpError() << what << ": CPU kernels take f32, f64, i32 and "
-                            << "i64, not " << element;
-  auto index = LinearIndex::get(map, tensor.getShape());
-  if (failed(index))
-    return op.emitOpError()
-           << what << ": CPU kernels cannot follow " << AffineMapAttr::get(map);
-  if (cols == 1)
-    index->column = 0;
-  if (index->column != 0 && index->column != 1)
-    return op.emitOpError()
-           << what << ": columns must be contiguous, but "
-           << AffineMapAttr::get(map) << " takes every " << index->column;
-  return Access{*index, element, Value(), Value()};
-}
-
-LogicalResult RowwiseEmitter::analyzeOp(Operation *bodyOp) {
-  auto unsupported = [&](const Twine &why) {
-    return bodyOp->emitOpError() << "has no form in a CPU kernel" << why;
-  };
-  if (isa<llm::YieldOp, RowReduceOp, llm::RowIndexOp, llm::ColumnIndexOp>(
-          bodyOp))
-    return success();
-  for (Type type : llvm::concat<const Type>(
-           llvm::SmallVector<Type>(bodyOp->getOperandTypes()),
-           llvm::SmallVector<Type>(bodyOp->getResultTypes())))
-    if (!type.isF32() && !type.isF64() && !type.isSignlessInteger())
-      return bodyOp->emitOpError()
-             << "has type " << type << ": CPU kernels compute in f32 and f64";
-  if (isa<arith::ConstantOp>(bodyOp))
-    return success();
-  if (bodyOp->getNumResults() != 1 || bodyOp->getNumRegions() != 0)
-    return unsupported("");
-  if (isa<math::ExpOp, math::LogOp>(bodyOp))
-    return bodyOp->getResult(0).getType().isF32() ? success()
-                                                  : unsupported(" but for f32");
-  // The rest of math would call a library.
-  if (isa<math::RsqrtOp, math::SqrtOp, math::AbsFOp, math::AbsIOp, math::FmaOp,
-          math::FloorOp, math::CeilOp, math::RoundEvenOp, math::TruncOp,
-          math::CopySignOp>(bodyOp))
-    return success();
-  if (isa<arith::ArithDialect>(bodyOp->getDialect()) &&
-      OpTrait::hasElementwiseMappableTraits(bodyOp) &&
-      !isa<arith::RemFOp>(bodyOp))
-    return success();
-  return unsupported("");
-}
-
 LogicalResult RowwiseEmitter::analyze() {
-  for (auto [i, input] : llvm::enumerate(op.getInputs())) {
-    auto access =
-        analyzeAccess(op.inputMap(i), input.getType(), "input " + Twine(i));
-    if (failed(access))
+  if (failed(body.analyze("CPU")))
+    return failure();
+  auto add = [&](llvm::SmallVector<Access> &to, RowwiseBody::Access from,
+                 AffineMap map, const Twine &what) -> LogicalResult {
+    if (from.index.column != 0 && from.index.column != 1)
+      return op.emitOpError()
+             << what << ": columns must be contiguous, but "
+             << AffineMapAttr::get(map) << " takes every " << from.index.column;
+    to.push_back({from, Value(), Value()});
+    return success();
+  };
+  for (auto [i, access] : llvm::enumerate(body.reads))
+    if (failed(add(reads, access, op.inputMap(i), "input " + Twine(i))))
       return failure();
-    reads.push_back(*access);
-  }
-  for (auto [j, result] : llvm::enumerate(op.getYieldResults())) {
-    auto access = analyzeAccess(op.yieldMap(j), op.getResult(result).getType(),
-                                "yield " + Twine(j));
-    if (failed(access))
-      return failure();
-    writes.push_back(*access);
-  }
-  for (Operation &bodyOp : op.getBlock())
-    if (failed(analyzeOp(&bodyOp)))
+  for (auto [j, access] : llvm::enumerate(body.writes))
+    if (failed(add(writes, access, op.yieldMap(j), "yield " + Twine(j))))
       return failure();
   return success();
-}
-
-/// Loops over the columns that must be done before the value is known.
-unsigned RowwiseEmitter::levelOf(Value value) {
-  Operation *def = value.getDefiningOp();
-  if (!def)
-    return 0;
-  auto [it, isNew] = levels.try_emplace(value, 0);
-  if (!isNew)
-    return it->second;
-  unsigned level = 0;
-  for (Value operand : def->getOperands())
-    level = std::max(level, levelOf(operand));
-  if (isa<RowReduceOp>(def))
-    ++level;
-  return levels[value] = level;
-}
-
-bool RowwiseEmitter::isUniform(Value value) {
-  if (cols == 1)
-    return true;
-  auto [it, isNew] = uniformity.try_emplace(value, false);
-  if (isNew)
-    uniformity[value] = op.isRowUniform(value);
-  return uniformity[value];
 }
 
 //===----------------------------------------------------------------------===//
 // Values
 //===----------------------------------------------------------------------===//
-
-Value RowwiseEmitter::emitOp(Operation *bodyOp,
-                             llvm::function_ref<Value(Value)> operand,
-                             unsigned lanes) {
-  OpBuilder &b = k.b;
-  Type type = k.vec(bodyOp->getResult(0).getType(), lanes);
-  if (auto constant = dyn_cast<arith::ConstantOp>(bodyOp)) {
-    Value scalar = arith::ConstantOp::create(b, k.loc, constant.getValue());
-    return k.splat(scalar, lanes);
-  }
-  KernelBuilder::Values operands;
-  for (Value v : bodyOp->getOperands())
-    operands.push_back(operand(v));
-  if (isa<math::ExpOp>(bodyOp))
-    return emitExp(k, operands[0]);
-  if (isa<math::LogOp>(bodyOp))
-    return emitLog(k, operands[0]);
-  if (isa<math::RsqrtOp>(bodyOp))
-    return emitRsqrt(k, operands[0]);
-  OperationState state(k.loc, bodyOp->getName());
-  state.addOperands(operands);
-  state.addTypes(type);
-  state.addAttributes(bodyOp->getAttrs());
-  state.propertiesAttr = bodyOp->getPropertiesAsAttribute();
-  Operation *clone = b.create(state);
-  if (isa<arith::AddFOp, arith::SubFOp, arith::MulFOp>(clone))
-    clone->setAttr("fastmath",
-                   arith::FastMathFlagsAttr::get(
-                       b.getContext(), arith::FastMathFlags::contract));
-  return clone->getResult(0);
-}
 
 Value RowwiseEmitter::readAddress(unsigned i) {
   if (reads[i].row)
@@ -402,17 +287,8 @@ void RowwiseEmitter::emitWrites() {
 
 void RowwiseEmitter::emitRow(Value thisRow) {
   row = thisRow;
-  if (cols > 1) {
-    llvm::SmallVector<llvm::SmallVector<RowReduceOp>> byLevel;
-    for (auto reduce : op.getBlock().getOps<RowReduceOp>()) {
-      unsigned level = levelOf(reduce.getResult());
-      if (byLevel.size() < level)
-        byLevel.resize(level);
-      byLevel[level - 1].push_back(reduce);
-    }
-    for (MutableArrayRef<RowReduceOp> reduces : byLevel)
-      emitReductions(reduces);
-  }
+  for (MutableArrayRef<RowReduceOp> reduces : body.levels)
+    emitReductions(reduces);
   emitWrites();
 }
 

@@ -32,3 +32,28 @@ def GenerateCpuKernels : Pass<"codegen-generate-cpu-kernels", "mlir::ModuleOp"> 
     Option<"cpu", "cpu", "std::string", /*default=*/"\"x86-64-v3\"",
            "x86-64-v3 (AVX2), x86-64-v4 (AVX-512) or native (the better of them that this machine has)">];
 }
+
+def GenerateGpuKernels : Pass<"codegen-generate-gpu-kernels", "mlir::ModuleOp"> {
+  let summary = "compile the kernels of a plan for NVIDIA GPUs";
+  let description = [{
+    Requires: `plan.kernel` ops that hold their source op (`llm.rowwise`) in f32,
+    f64, i32 or i64; launches of them whose grid is the number of rows. Ensures:
+    one `plan.code_object`, a cubin if `ptxas` is found and PTX if not, with a
+    kernel of every such name (calling convention: runtime/plan/plan.fbs, table
+    Kernel: one pointer per input, then one per result); kernels refer to it and
+    have no region; launches have the block that their kernel was made for. One
+    block computes one row. A module without such kernels stays as it is. Test:
+    test/passes/codegen/generate-gpu-kernels.mlir.
+
+    ```mlir
+    plan.launch @scale_0 reads(%a) writes(%y) grid [4, 1, 1] : (tensor<4x20xf32>) -> tensor<4x20xf32>
+    // becomes
+    plan.launch @scale_0 reads(%a) writes(%y) grid [4, 1, 1] block [32, 1, 1] : (tensor<4x20xf32>) -> tensor<4x20xf32>
+    ```
+  }];
+  let options = [
+    Option<"arch", "arch", "std::string", /*default=*/"\"sm_90\"",
+           "compute capability of the GPU, sm_80 or later">,
+    Option<"format", "format", "std::string", /*default=*/"\"cubin\"",
+           "cubin (falls back to ptx without ptxas) or ptx">];
+}
