@@ -4,6 +4,8 @@
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 
+#include <cmath>
+
 using namespace llamac;
 
 namespace {
@@ -28,7 +30,8 @@ llvm::Error set(AdapterOptions &options, llvm::StringRef key,
     if (value.getAsInteger(10, options.rank) || options.rank < 1)
       return bad(key, value, "a positive integer");
   } else if (key == "alpha") {
-    if (value.getAsDouble(options.alpha) || !(options.alpha > 0))
+    if (value.getAsDouble(options.alpha) || !(options.alpha > 0) ||
+        !std::isfinite(options.alpha))
       return bad(key, value, "a positive number");
   } else if (key == "dropout") {
     if (value.getAsDouble(options.dropout) ||
@@ -44,9 +47,16 @@ llvm::Error set(AdapterOptions &options, llvm::StringRef key,
     options.targets = {value.str()};
   } else {
     auto [kind, module] = key.split('.');
-    double number;
-    if (module.empty() || value.getAsDouble(number) || !(number > 0))
-      return bad(key, value, "a positive number");
+    if (kind == "rank_pattern") {
+      int64_t rank;
+      if (module.empty() || value.getAsInteger(10, rank) || rank < 1)
+        return bad(key, value, "a positive integer");
+    } else {
+      double number;
+      if (module.empty() || value.getAsDouble(number) || !(number > 0) ||
+          !std::isfinite(number))
+        return bad(key, value, "a positive number");
+    }
     (kind == "rank_pattern" ? options.rankPattern : options.alphaPattern)
         .push_back((module + "=" + value).str());
   }

@@ -47,6 +47,9 @@ static llvm::Expected<CompilerOptions> parse(const CompileCommand &c) {
     return e;
   if (auto e = assign(options.grid, GridOptions::parse(c.shard)))
     return e;
+  if (options.grid.dp != 1 || options.grid.tp != 1)
+    return llvm::createStringError(llvm::Twine("--shard=") + c.shard +
+                                   ": this llamac compiles for one device only");
   if (auto e = assign(options.task, TaskOptions::parse(c.task)))
     return e;
   if (auto e = assign(options.target, TargetOptions::parse(c.target, c.arch)))
@@ -70,6 +73,23 @@ static llvm::Expected<CompilerOptions> parse(const CompileCommand &c) {
   options.dumpPhases = c.dumpPhases;
   options.recordedFlags = recorded(c, options.target.arch);
   return options;
+}
+
+/// Writes down on the module what its plan is for and was made from.
+static void describePlan(ModuleOp module, const CompilerOptions &options,
+                         StringRef modelHash) {
+  Builder b(module.getContext());
+  // What "native" stood for is known once the kernels are compiled.
+  std::string arch = options.target.arch;
+  for (auto object : module.getOps<plan::CodeObjectOp>())
+    arch = object.getArch().str();
+  module->setAttr(plan::PlanDialect::kTargetAttr,
+                  plan::TargetAttr::get(module.getContext(),
+                                        options.target.kind, arch, ""));
+  module->setAttr(plan::PlanDialect::kFlagsAttr,
+                  b.getStringAttr(options.recordedFlags));
+  module->setAttr(plan::PlanDialect::kModelHashAttr,
+                  b.getStringAttr(modelHash));
 }
 
 int CompileCommand::run() const {
@@ -117,19 +137,11 @@ int CompileCommand::run() const {
                    << "\n";
     return kBadInput;
   }
-  Builder b(&context);
-  // What "native" stood for is known once the kernels are compiled.
-  std::string arch = options->target.arch;
-  for (auto object : (*module)->getRegion(0).getOps<plan::CodeObjectOp>())
-    arch = object.getArch().str();
-  (*module)->setAttr(
-      plan::PlanDialect::kTargetAttr,
-      plan::TargetAttr::get(&context, options->target.kind, arch, ""));
-  (*module)->setAttr(plan::PlanDialect::kFlagsAttr,
-                     b.getStringAttr(options->recordedFlags));
-  (*module)->setAttr(plan::PlanDialect::kModelHashAttr, b.getStringAttr(hash));
-  if (options->stopAfter == Level::Plan && this->report)
-    printReport(*module, llvm::outs());
+  if (options->stopAfter == Level::Plan) {
+    describePlan(*module, *options, hash);
+    if (this->report)
+      printReport(*module, llvm::outs());
+  }
   if (output.empty())
     return kOk;
   if (options->stopAfter == Level::Plan &&

@@ -6,14 +6,17 @@
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/raw_ostream.h"
 
 #include <CLI/CLI.hpp>
+
+#include <optional>
 
 using namespace llamac;
 
 /// MLIR's own flags (--mlir-print-ir-after-all, ...) go to MLIR; the rest is
-/// returned for CLI11.
-static std::vector<std::string> splitArguments(int argc, char **argv) {
+/// returned for CLI11. Nothing if MLIR does not know one; it has said so.
+static std::optional<std::vector<std::string>> splitArguments(int argc, char **argv) {
   std::vector<std::string> ours;
   std::vector<const char *> theirs = {argv[0]};
   for (int i = 1; i < argc; ++i)
@@ -24,9 +27,11 @@ static std::vector<std::string> splitArguments(int argc, char **argv) {
   mlir::registerMLIRContextCLOptions();
   mlir::registerPassManagerCLOptions();
   mlir::registerAsmPrinterCLOptions();
-  llvm::cl::ParseCommandLineOptions(theirs.size(), theirs.data(), "llamac\n");
+  if (!llvm::cl::ParseCommandLineOptions(theirs.size(), theirs.data(),
+                                         "llamac\n", &llvm::errs()))
+    return std::nullopt;
   // CLI11 takes the words last first.
-  return {ours.rbegin(), ours.rend()};
+  return std::vector<std::string>(ours.rbegin(), ours.rend());
 }
 
 int main(int argc, char **argv) {
@@ -79,7 +84,10 @@ int main(int argc, char **argv) {
                "Print parameters, FLOPs, bytes and peak memory");
 
   try {
-    app.parse(splitArguments(argc, argv));
+    auto arguments = splitArguments(argc, argv);
+    if (!arguments)
+      return kUsage;
+    app.parse(*arguments);
     if (!importApp->parsed() && compile.model.empty())
       throw CLI::RequiredError("model");
     if (!importApp->parsed() && compile.output.empty() && !compile.report)
