@@ -18,6 +18,11 @@ pack() {
   ninja -C "$build" llamac_gpu_tests llamac_gpu_plan
   cp "$build/bin/llamac_gpu_tests" "$build/test/gpu/small-plan.fb" "$folder/"
   strip "$folder/llamac_gpu_tests"
+  # The same plan with kernels that the driver compiles.
+  "$build/bin/llama-opt" test/gpu/small-plan.mlir \
+    --codegen-generate-gpu-kernels=format=ptx -o "$folder/small-plan.ptx.mlir"
+  "$build/bin/llamac" "$folder/small-plan.ptx.mlir" -o "$folder/small-plan.ptx.fb"
+  rm "$folder/small-plan.ptx.mlir"
   # All shared libraries but the C library's own, which belong to the machine.
   ldd "$folder/llamac_gpu_tests" | awk '$2 == "=>" { print $3 }' |
     grep -Ev '/lib(c|m|dl|pthread|rt)\.so' | xargs -r cp -Lt "$folder/lib"
@@ -51,9 +56,9 @@ row() {
     result="FAILED ($?)"
     status=1
   fi
-  passed=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$log")
-  skipped=$(sed -n 's/^\[  SKIPPED \] \([0-9]*\) test.*/\1/p' "$log")
-  note=$(sed -n 's/.*ERROR SUMMARY: //p' "$log" | tail -n 1)
+  passed=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' "$log" | tail -n 1)
+  skipped=$(sed -n 's/^\[  SKIPPED \] \([0-9]*\) test.*/\1/p' "$log" | tail -n 1)
+  note=$(sed -n 's/^=.* SUMMARY: //p' "$log" | tail -n 1)
   # A machine without a GPU must not look like success.
   if [ "${skipped:-0}" -gt 0 ]; then
     result="FAILED (skipped)"
@@ -77,6 +82,8 @@ run() {
   echo "| run | result | passed | skipped | note |"
   echo "| --- | --- | --- | --- | --- |"
   row "tests" "$logs/tests.log" "$tests"
+  row "plan as PTX" "$logs/ptx.log" env LLAMAC_GPU_PLAN="$folder/small-plan.ptx.fb" \
+    "$tests" --gtest_filter='GpuPlan.*'
   row "tests, 20 times" "$logs/repeat.log" "$tests" --gtest_repeat=20 --gtest_brief=1
   if command -v compute-sanitizer > /dev/null; then
     # Refused calls are part of RefusesWhatIsNotItsOwn; memcheck counts them.
