@@ -1,6 +1,7 @@
 //===- CpuAttentionTest.cpp - Attention against float64 loops -------------===//
 #include "test/passes/codegen/KernelRunner.h"
 
+#include <ostream>
 #include <cstdio>
 #include <gtest/gtest.h>
 
@@ -13,6 +14,15 @@ struct Case {
   int64_t heads, kvHeads, headDim;
   std::vector<int32_t> lengths; // of the sequences, 0 = absent
   int64_t padding;
+
+  /// Names the case in test reports.
+  friend std::ostream &operator<<(std::ostream &out, const Case &c) {
+    out << c.heads << "/" << c.kvHeads << " heads of " << c.headDim
+        << ", lengths";
+    for (int32_t n : c.lengths)
+      out << " " << n;
+    return out << ", " << c.padding << " padding";
+  }
 };
 
 /// All digits: std::to_string keeps six.
