@@ -34,11 +34,11 @@ module attributes {
   plan.tensor "b" role(weight) in @weights at 36864 : tensor<640x192xf32> init(checkpoint)
   plan.tensor "norm" role(weight) in @weights at 528384 : tensor<640xf32> init(checkpoint)
 
-  plan.kernel @norm "rms_norm + bias, 640 columns" {
-  ^bb0(%h: tensor<48x640xf32>, %w: tensor<640xf32>, %bias: tensor<640xf32>):
-    %y = llm.rowwise rows(48) cols(640) ins(%h, %w, %bias : tensor<48x640xf32>, tensor<640xf32>, tensor<640xf32>)
+  plan.kernel @norm "rms_norm times gain, 640 columns" {
+  ^bb0(%h: tensor<48x640xf32>, %w: tensor<640xf32>, %gain: tensor<640xf32>):
+    %y = llm.rowwise rows(48) cols(640) ins(%h, %w, %gain : tensor<48x640xf32>, tensor<640xf32>, tensor<640xf32>)
         maps [#rc, #c, #c] indexed_by [-1, -1, -1] outs [0] at [#rc] -> (tensor<48x640xf32>) {
-    ^bb0(%x: f32, %s: f32, %b: f32):
+    ^bb0(%x: f32, %s: f32, %g: f32):
       %n = arith.constant 640.0 : f32
       %eps = arith.constant 1.0e-5 : f32
       %square = arith.mulf %x, %x : f32
@@ -48,7 +48,7 @@ module attributes {
       %root = math.rsqrt %shifted : f32
       %unit = arith.mulf %x, %root : f32
       %scaled = arith.mulf %unit, %s : f32
-      %result = arith.addf %scaled, %b : f32
+      %result = arith.mulf %scaled, %g : f32
       llm.yield %result : f32
     }
   }
@@ -79,7 +79,7 @@ module attributes {
     }
   }
 
-  // logits = log_softmax(rms_norm(a b^T) * norm + 0.25)
+  // logits = log_softmax(rms_norm(a b^T) * norm * 1.5)
   plan.program @evaluate_64 kind(evaluate) tokens(64) sequences(48) streams(2)
       activation_bytes(371456) flops(11796480) bytes(1000000) {
     %ids = plan.buffer in @inputs at 0 : tensor<64xi32>
@@ -92,15 +92,15 @@ module attributes {
     %y = plan.buffer in @activations at 122880 : tensor<48x640xf32>
     %z = plan.buffer in @activations at 245760 : tensor<48x640xf32>
     %l = plan.buffer in @activations at 368640 : tensor<48xf32>
-    %bias = plan.buffer in @activations at 368896 : tensor<640xf32>
+    %gain = plan.buffer in @activations at 368896 : tensor<640xf32>
     %logits = plan.buffer in @outputs at 0 : tensor<48x640xf32>
     plan.input "input_ids" %ids : tensor<64xi32>
     plan.input "positions" %pos : tensor<64xi32>
     plan.input "cu_seqlens" %cu : tensor<49xi32>
     plan.gemm %a, %b transpose_b into %h m(48) n(640) k(192) lda(192) ldb(192) ldd(640)
       : tensor<48x192xf32>, tensor<640x192xf32>, tensor<48x640xf32>
-    plan.fill %bias with 2.500000e-01 stream(1) : tensor<640xf32>
-    plan.launch @norm reads(%h, %w, %bias) writes(%y) grid [48, 1, 1] waits [1]
+    plan.fill %gain with 1.500000e+00 stream(1) : tensor<640xf32>
+    plan.launch @norm reads(%h, %w, %gain) writes(%y) grid [48, 1, 1] waits [1]
       : (tensor<48x640xf32>, tensor<640xf32>, tensor<640xf32>) -> tensor<48x640xf32>
     plan.launch @log_sum_exp reads(%y) writes(%l) grid [48, 1, 1] : (tensor<48x640xf32>) -> tensor<48xf32>
     plan.launch @subtract reads(%y, %l) writes(%z) grid [48, 1, 1]
