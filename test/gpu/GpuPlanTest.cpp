@@ -96,9 +96,10 @@ TEST(GpuPlan, ComputesWhatTheLoopsCompute) {
     std::printf("run %d: largest error %.3g\n", run, worst);
     if (run == 0)
       first = logits;
-    else if (run == 1)
+    if (run == 1) {
       EXPECT_EQ(0, std::memcmp(first.data(), logits.data(),
                                logits.size() * sizeof(float)));
+    }
   }
   std::uint64_t weights = 0;
   for (std::size_t i = 0; i < plan->allocationCount(); ++i)
