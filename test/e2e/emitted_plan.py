@@ -16,7 +16,7 @@ def main():
         tool.run(args.llamac, args.module, "-o", plan)
         inspected = json.loads(tool.run(args.llamarun, "inspect", plan, "--json"))
         assert len(inspected["programs"]) == 1, inspected["programs"]
-        assert [axis["size"] for axis in inspected["grid"]] != [], inspected["grid"]
+        assert [axis["size"] for axis in inspected["grid"]] == [1, 2], inspected["grid"]
 
 
 if __name__ == "__main__":

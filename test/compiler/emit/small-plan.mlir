@@ -14,6 +14,7 @@
 #scores = loc(fused["score"("model.mlir":50:3), "dropout", "score"])
 
 module attributes {
+  llm.level = "plan",
   llm.model = #model, llm.task = #task, llm.adapter = #adapter,
   plan.grid = [#plan.axis<name = "dp", size = 1>, #plan.axis<name = "tp", size = 2>],
   plan.target = #plan.target<kind = "cpu", arch = "x86-64-v3", features = "+avx2,+fma">,

@@ -68,13 +68,27 @@
 // CHECK-NEXT: %[[CLIP1:.*]] = arith.select %[[NAN]], %[[N]], %[[CLIP0]] : f32
 // CHECK-NEXT: %[[CLIPS:.*]] = arith.cmpf olt, %[[ZERO]], %[[MAX]] : f64
 // CHECK-NEXT: %[[CLIP:.*]] = arith.select %[[CLIPS]], %[[CLIP1]], %[[ONEF]] : f32
-// CHECK: %[[KEEP:.*]] = arith.subf %[[ONE]], %{{.*}} : f64
-// CHECK: arith.divf %[[RATE]], %{{.*}} : f64
-// CHECK: math.sqrt %{{.*}} : f64
-// CHECK: %[[RATEF:.*]] = arith.truncf %[[RATE]] : f64 to f32
-// CHECK: %[[INCREMENT:.*]] = arith.constant 1 : i64
+// 1 - rate * decay, 1 - beta1, beta2, 1 - beta2, rate / (1 - beta1^t),
+// sqrt(1 - beta2^t), eps.
+// CHECK-NEXT: %[[DECAYED:.*]] = arith.mulf %[[RATE]], %[[DECAY]] : f64
+// CHECK-NEXT: %[[KEEP:.*]] = arith.subf %[[ONE]], %[[DECAYED]] : f64
+// CHECK-NEXT: %[[KEEPF:.*]] = arith.truncf %[[KEEP]] : f64 to f32
+// CHECK-NEXT: %[[REST_1:.*]] = arith.subf %[[ONE]], %[[BETA1]] : f64
+// CHECK-NEXT: %[[REST_1F:.*]] = arith.truncf %[[REST_1]] : f64 to f32
+// CHECK-NEXT: %[[BETA2F:.*]] = arith.truncf %[[BETA2]] : f64 to f32
+// CHECK-NEXT: %[[REST_2:.*]] = arith.subf %[[ONE]], %[[BETA2]] : f64
+// CHECK-NEXT: %[[REST_2F:.*]] = arith.truncf %[[REST_2]] : f64 to f32
+// CHECK-NEXT: %[[CORRECTION1:.*]] = arith.subf %[[ONE]], %[[NEW1]] : f64
+// CHECK-NEXT: %[[SIZE:.*]] = arith.divf %[[RATE]], %[[CORRECTION1]] : f64
+// CHECK-NEXT: %[[SIZEF:.*]] = arith.truncf %[[SIZE]] : f64 to f32
+// CHECK-NEXT: %[[CORRECTION2:.*]] = arith.subf %[[ONE]], %[[NEW2]] : f64
+// CHECK-NEXT: %[[ROOT:.*]] = math.sqrt %[[CORRECTION2]] : f64
+// CHECK-NEXT: %[[ROOTF:.*]] = arith.truncf %[[ROOT]] : f64 to f32
+// CHECK-NEXT: %[[EPSF:.*]] = arith.truncf %[[EPS]] : f64 to f32
+// CHECK-NEXT: %[[RATEF:.*]] = arith.truncf %[[RATE]] : f64 to f32
+// CHECK-NEXT: %[[INCREMENT:.*]] = arith.constant 1 : i64
 // CHECK-NEXT: %[[NEXT:.*]] = arith.addi %[[T]], %[[INCREMENT]] : i64
-// CHECK-NEXT: llm.yield %[[CLIP]], %{{.*}}, %[[RATEF]], %[[NEXT]], %[[NEW1]], %[[NEW2]] :
+// CHECK-NEXT: llm.yield %[[CLIP]], %[[KEEPF]], %[[REST_1F]], %[[BETA2F]], %[[REST_2F]], %[[SIZEF]], %[[ROOTF]], %[[EPSF]], %[[RATEF]], %[[NEXT]], %[[NEW1]], %[[NEW2]] :
 // CHECK-NEXT: } {llm.source = "schedule"}
 // CHECK-NEXT: llm.flat_store step, %[[S]]#2
 // CHECK-NEXT: llm.flat_store beta1_power, %[[S]]#3
