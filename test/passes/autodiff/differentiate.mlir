@@ -90,17 +90,18 @@ func.func @shared(%x: tensor<8x4xf32>, %labels: tensor<8xi32>, %scale: tensor<1x
 // CHECK-NEXT: %[[EMBEDDING:.*]] = llm.embedding %[[IDS]], %[[EMBED]] : (tensor<8xi32>, tensor<16x4xf32>) -> tensor<8x4xf32>
 // CHECK-NEXT: %[[W:.*]] = llm.weight "w" : tensor<4x4xf32>
 // CHECK-NEXT: %[[LINEAR:.*]] = llm.linear %[[EMBEDDING]], %[[W]] : (tensor<8x4xf32>, tensor<4x4xf32>) -> tensor<8x4xf32>
+// CHECK-NEXT: %[[LINEAR1:.*]] = llm.linear %[[LINEAR]], %[[W]] : (tensor<8x4xf32>, tensor<4x4xf32>) -> tensor<8x4xf32>
 // CHECK-NEXT: %[[NORM:.*]] = llm.weight "norm" : tensor<4xf32>
-// CHECK-NEXT: %[[RMS_NORM:.*]] = llm.rms_norm %[[LINEAR]], %[[NORM]] eps 1.000000e-05 : tensor<8x4xf32>, tensor<4xf32>
+// CHECK-NEXT: %[[RMS_NORM:.*]] = llm.rms_norm %[[LINEAR1]], %[[NORM]] eps 1.000000e-05 : tensor<8x4xf32>, tensor<4xf32>
 // CHECK-NEXT: %[[COS:.*]], %[[SIN:.*]] = llm.rope_table %[[POSITIONS]] theta 1.000000e+04 max_positions 8 : tensor<8xi32> -> tensor<8x1xf32>
 // CHECK-NEXT: %[[ROPE:.*]] = llm.rope %[[RMS_NORM]], %[[COS]], %[[SIN]] : tensor<8x4xf32>, tensor<8x1xf32>
 // CHECK-NEXT: %[[A:.*]] = llm.parameter "a" init <zero, 0.000000e+00 : f64> : tensor<4x4xf32>
 // CHECK-NEXT: %[[DROPOUT:.*]] = llm.dropout %[[RMS_NORM]], %[[RANDOM]] key "d" p 1.000000e-01 : tensor<8x4xf32>, tensor<2xi64>
-// CHECK-NEXT: %[[LINEAR1:.*]] = llm.linear %[[DROPOUT]], %[[A]] : (tensor<8x4xf32>, tensor<4x4xf32>) -> tensor<8x4xf32>
-// CHECK-NEXT: %[[ATTENTION:.*]], %[[LSE:.*]] = llm.attention %[[ROPE]], %[[ROPE]], %[[LINEAR1]], %[[CU]] heads(2) kv_heads(2) scale 5.000000e-01 : (tensor<8x4xf32>, tensor<8x4xf32>, tensor<8x4xf32>, tensor<3xi32>) -> (tensor<8x4xf32>, tensor<8x2xf32>)
+// CHECK-NEXT: %[[LINEAR2:.*]] = llm.linear %[[DROPOUT]], %[[A]] : (tensor<8x4xf32>, tensor<4x4xf32>) -> tensor<8x4xf32>
+// CHECK-NEXT: %[[ATTENTION:.*]], %[[LSE:.*]] = llm.attention %[[ROPE]], %[[ROPE]], %[[LINEAR2]], %[[CU]] heads(2) kv_heads(2) scale 5.000000e-01 : (tensor<8x4xf32>, tensor<8x4xf32>, tensor<8x4xf32>, tensor<3xi32>) -> (tensor<8x4xf32>, tensor<8x2xf32>)
 // CHECK-NEXT: %[[ROPE1:.*]] = llm.rope %[[ATTENTION]], %[[COS]], %[[SIN]] : tensor<8x4xf32>, tensor<8x1xf32>
 // CHECK-NEXT: %[[DROPOUT1:.*]] = llm.dropout %[[ROPE1]], %[[RANDOM]] key "e" p 2.000000e-01 : tensor<8x4xf32>, tensor<2xi64>
-// CHECK-NEXT: %[[SWIGLU:.*]] = llm.swiglu %[[DROPOUT1]], %[[LINEAR]] : tensor<8x4xf32>
+// CHECK-NEXT: %[[SWIGLU:.*]] = llm.swiglu %[[DROPOUT1]], %[[LINEAR1]] : tensor<8x4xf32>
 // CHECK-NEXT: %[[RMS_NORM1:.*]] = llm.rms_norm %[[SWIGLU]], %[[NORM]] eps 1.000000e-05 : tensor<8x4xf32>, tensor<4xf32>
 // CHECK-NEXT: %[[GATHER_ROWS:.*]] = llm.gather_rows %[[RMS_NORM1]], %[[LAST]], %[[POOL]] : (tensor<8x4xf32>, tensor<2xi32>, tensor<8xi32>) -> tensor<2x4xf32>
 // CHECK-NEXT: %[[CROSS_ENTROPY:.*]] = llm.cross_entropy %[[GATHER_ROWS]], %[[LABELS]], %[[SCALE]] : tensor<2x4xf32>, tensor<2xi32>, tensor<1xf32> -> tensor<1xf32>
@@ -108,10 +109,10 @@ func.func @shared(%x: tensor<8x4xf32>, %labels: tensor<8xi32>, %scale: tensor<1x
 // CHECK-NEXT: %[[CROSS_ENTROPY_GRAD:.*]] = llm.cross_entropy_grad %[[GATHER_ROWS]], %[[LABELS]], %[[SCALE]], %[[CONSTANT]] : tensor<2x4xf32>, tensor<2xi32>, tensor<1xf32>, tensor<1xf32>
 // CHECK-NEXT: %[[SCATTER_ROWS:.*]] = llm.scatter_rows %[[CROSS_ENTROPY_GRAD]], %[[POOL]] : (tensor<2x4xf32>, tensor<8xi32>) -> tensor<8x4xf32>
 // CHECK-NEXT: %[[RMS_NORM_GRAD:.*]] = llm.rms_norm_grad %[[SWIGLU]], %[[NORM]], %[[SCATTER_ROWS]] eps 1.000000e-05 : tensor<8x4xf32>, tensor<4xf32>
-// CHECK-NEXT: %[[DGATE:.*]], %[[DUP:.*]] = llm.swiglu_grad %[[DROPOUT1]], %[[LINEAR]], %[[RMS_NORM_GRAD]] : tensor<8x4xf32>
+// CHECK-NEXT: %[[DGATE:.*]], %[[DUP:.*]] = llm.swiglu_grad %[[DROPOUT1]], %[[LINEAR1]], %[[RMS_NORM_GRAD]] : tensor<8x4xf32>
 // CHECK-NEXT: %[[DROPOUT2:.*]] = llm.dropout %[[DGATE]], %[[RANDOM]] key "e" p 2.000000e-01 : tensor<8x4xf32>, tensor<2xi64>
 // CHECK-NEXT: %[[ROPE2:.*]] = llm.rope %[[DROPOUT2]], %[[COS]], %[[SIN]] inverse : tensor<8x4xf32>, tensor<8x1xf32>
-// CHECK-NEXT: %[[DQ:.*]], %[[DK:.*]], %[[DV:.*]] = llm.attention_grad %[[ROPE]], %[[ROPE]], %[[LINEAR1]], %[[CU]], %[[ATTENTION]], %[[LSE]], %[[ROPE2]] heads(2) kv_heads(2) scale 5.000000e-01 : (tensor<8x4xf32>, tensor<8x4xf32>, tensor<8x4xf32>, tensor<3xi32>, tensor<8x4xf32>, tensor<8x2xf32>, tensor<8x4xf32>) -> (tensor<8x4xf32>, tensor<8x4xf32>, tensor<8x4xf32>)
+// CHECK-NEXT: %[[DQ:.*]], %[[DK:.*]], %[[DV:.*]] = llm.attention_grad %[[ROPE]], %[[ROPE]], %[[LINEAR2]], %[[CU]], %[[ATTENTION]], %[[LSE]], %[[ROPE2]] heads(2) kv_heads(2) scale 5.000000e-01 : (tensor<8x4xf32>, tensor<8x4xf32>, tensor<8x4xf32>, tensor<3xi32>, tensor<8x4xf32>, tensor<8x2xf32>, tensor<8x4xf32>) -> (tensor<8x4xf32>, tensor<8x4xf32>, tensor<8x4xf32>)
 // CHECK-NEXT: %[[MATMUL:.*]] = llm.matmul %[[DV]], %[[DROPOUT]] transpose_a : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<4x4xf32>
 // CHECK-NEXT: llm.gradient "a", %[[MATMUL]] : tensor<4x4xf32>
 // CHECK-NEXT: return %[[CROSS_ENTROPY]] : tensor<1xf32>
@@ -122,7 +123,8 @@ func.func @activity(%ids: tensor<8xi32>, %positions: tensor<8xi32>, %cu: tensor<
   %table = llm.weight "embed" : tensor<16x4xf32>
   %x = llm.embedding %ids, %table : (tensor<8xi32>, tensor<16x4xf32>) -> tensor<8x4xf32>
   %w = llm.weight "w" : tensor<4x4xf32>
-  %h = llm.linear %x, %w : (tensor<8x4xf32>, tensor<4x4xf32>) -> tensor<8x4xf32>
+  %below = llm.linear %x, %w : (tensor<8x4xf32>, tensor<4x4xf32>) -> tensor<8x4xf32>
+  %h = llm.linear %below, %w : (tensor<8x4xf32>, tensor<4x4xf32>) -> tensor<8x4xf32>
   %norm_w = llm.weight "norm" : tensor<4xf32>
   %n = llm.rms_norm %h, %norm_w eps 1.0e-05 : tensor<8x4xf32>, tensor<4xf32>
   %cos, %sin = llm.rope_table %positions theta 1.0e+04 max_positions 8 : tensor<8xi32> -> tensor<8x1xf32>

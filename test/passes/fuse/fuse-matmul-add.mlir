@@ -91,7 +91,7 @@ func.func @not_ours(%x: tensor<4x4xf32>) -> (tensor<4x4xf32>, tensor<4x4xf32>, t
   return %s0, %s1, %s2, %s3 : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
 }
 
-// Refused: the other addend, or the product, is read elsewhere too.
+// Refused: the other addend is read elsewhere.
 // CHECK-LABEL: func.func @read_twice(
 // CHECK-SAME: %[[X:[^:]+]]: tensor<4x4xf32>) -> (tensor<4x4xf32>, tensor<4x4xf32>) {
 // CHECK-NEXT: %[[SWIGLU:.*]] = llm.swiglu %[[X]], %[[X]] : tensor<4x4xf32>
@@ -105,6 +105,20 @@ func.func @read_twice(%x: tensor<4x4xf32>) -> (tensor<4x4xf32>, tensor<4x4xf32>)
   %s = llm.add %y, %m : tensor<4x4xf32>
   %z = llm.swiglu %y, %x : tensor<4x4xf32>
   return %s, %z : tensor<4x4xf32>, tensor<4x4xf32>
+}
+
+// Refused: the product is read elsewhere.
+// CHECK-LABEL: func.func @product_twice(
+// CHECK-SAME: %[[X:[^:]+]]: tensor<4x4xf32>) -> (tensor<4x4xf32>, tensor<4x4xf32>) {
+// CHECK-NEXT: %[[SWIGLU:.*]] = llm.swiglu %[[X]], %[[X]] : tensor<4x4xf32>
+// CHECK-NEXT: %[[MATMUL:.*]] = llm.matmul %[[X]], %[[X]] : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
+// CHECK-NEXT: %[[ADD:.*]] = llm.add %[[SWIGLU]], %[[MATMUL]] : tensor<4x4xf32>
+// CHECK-NEXT: return %[[ADD]], %[[MATMUL]] : tensor<4x4xf32>, tensor<4x4xf32>
+func.func @product_twice(%x: tensor<4x4xf32>) -> (tensor<4x4xf32>, tensor<4x4xf32>) {
+  %y = llm.swiglu %x, %x : tensor<4x4xf32>
+  %m = llm.matmul %x, %x : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
+  %s = llm.add %y, %m : tensor<4x4xf32>
+  return %s, %m : tensor<4x4xf32>, tensor<4x4xf32>
 }
 
 // Refused: twice one product.

@@ -13,8 +13,8 @@
 // CHECK-NEXT: plan.allocation @first_moments category(optimizer_state) bytes(4096)
 // CHECK-NEXT: plan.allocation @second_moments category(optimizer_state) bytes(4096)
 // CHECK-NEXT: plan.allocation @optimizer_state category(optimizer_state) bytes(768)
-// CHECK-NEXT: plan.allocation @inputs category(inputs) bytes(512)
-// CHECK-NEXT: plan.allocation @outputs category(outputs) bytes(512)
+// CHECK-NEXT: plan.allocation @inputs category(inputs) bytes(768)
+// CHECK-NEXT: plan.allocation @outputs category(outputs) bytes(768)
 // CHECK-NEXT: plan.allocation @activations category(activations) bytes(0)
 // CHECK-NEXT: plan.tensor "w" role(weight) in @weights at 0 : tensor<6x4xf32> init(checkpoint)
 // CHECK-NEXT: plan.tensor "b" role(weight) in @weights at 256 : tensor<6x4xf32> init(checkpoint)
@@ -27,27 +27,27 @@
 // CHECK-NEXT: plan.tensor "optimizer.beta2_power" role(state) in @optimizer_state at 512 : tensor<1xf64> init(value, 1.000000e+00)
 // CHECK-LABEL: plan.kernel @neg_0 "neg, 6 columns" {
 // CHECK-NEXT: ^{{.*}}(
-// CHECK-SAME: %[[E:.*]]: tensor<8x6xf32>):
-// CHECK-NEXT: %[[ROWWISE:.*]] = llm.rowwise rows(8) cols(6) ins(%[[E]] : tensor<8x6xf32>) maps [#[[MAP]]] indexed_by [-1] outs [0] at [#[[MAP]]] -> (tensor<8x6xf32>) {
+// CHECK-SAME: %[[E:.*]]: tensor<32x6xf32>):
+// CHECK-NEXT: %[[ROWWISE:.*]] = llm.rowwise rows(32) cols(6) ins(%[[E]] : tensor<32x6xf32>) maps [#[[MAP]]] indexed_by [-1] outs [0] at [#[[MAP]]] -> (tensor<32x6xf32>) {
 // CHECK-NEXT: ^{{.*}}(%[[E1:.*]]: f32):
 // CHECK-NEXT: %[[NEGF:.*]] = arith.negf %[[E1]] : f32
 // CHECK-NEXT: llm.yield %[[NEGF]] : f32
 // CHECK-NEXT: } {llm.source = "neg"}
-// CHECK-LABEL: plan.program @train_8 kind(train) tokens(8) sequences(2) flops(1152) bytes(1632) {
-// CHECK-NEXT: %[[BUFFER:.*]] = plan.buffer in @inputs at 0 : tensor<8x4xf32>
-// CHECK-NEXT: plan.input "x" %[[BUFFER]] : tensor<8x4xf32>
-// CHECK-NEXT: %[[BUFFER1:.*]] = plan.buffer in @inputs at 256 : tensor<1xf32>
+// CHECK-LABEL: plan.program @train_32 kind(train) tokens(32) sequences(2) flops(4608) bytes(5664) {
+// CHECK-NEXT: %[[BUFFER:.*]] = plan.buffer in @inputs at 0 : tensor<32x4xf32>
+// CHECK-NEXT: plan.input "x" %[[BUFFER]] : tensor<32x4xf32>
+// CHECK-NEXT: %[[BUFFER1:.*]] = plan.buffer in @inputs at 512 : tensor<1xf32>
 // CHECK-NEXT: plan.input "loss_scale" %[[BUFFER1]] : tensor<1xf32>
 // CHECK-NEXT: %[[BUFFER2:.*]] = plan.buffer in @weights at 0 : tensor<6x4xf32>
 // CHECK-NEXT: %[[BUFFER3:.*]] = plan.buffer in @parameters at 0 : tensor<6x4xf32>
-// CHECK-NEXT: %[[BUFFER4:.*]] = plan.buffer in @activations : tensor<8x6xf32>
-// CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER2]] transpose_b into %[[BUFFER4]] m(8) n(6) k(4) lda(4) ldb(4) ldd(6) : tensor<8x4xf32>, tensor<6x4xf32>, tensor<8x6xf32>
-// CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER3]] transpose_b into %[[BUFFER4]] m(8) n(6) k(4) lda(4) ldb(4) ldd(6) alpha 2.000000e+00 beta 1.000000e+00 : tensor<8x4xf32>, tensor<6x4xf32>, tensor<8x6xf32>
-// CHECK-NEXT: %[[BUFFER5:.*]] = plan.buffer in @outputs at 0 : tensor<8x6xf32>
-// CHECK-NEXT: plan.launch @neg_0 reads(%[[BUFFER4]]) writes(%[[BUFFER5]]) grid [8, 1, 1] grain(2730) : (tensor<8x6xf32>) -> tensor<8x6xf32>
+// CHECK-NEXT: %[[BUFFER4:.*]] = plan.buffer in @activations : tensor<32x6xf32>
+// CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER2]] transpose_b into %[[BUFFER4]] m(32) n(6) k(4) lda(4) ldb(4) ldd(6) : tensor<32x4xf32>, tensor<6x4xf32>, tensor<32x6xf32>
+// CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER3]] transpose_b into %[[BUFFER4]] m(32) n(6) k(4) lda(4) ldb(4) ldd(6) alpha 2.000000e+00 beta 1.000000e+00 : tensor<32x4xf32>, tensor<6x4xf32>, tensor<32x6xf32>
+// CHECK-NEXT: %[[BUFFER5:.*]] = plan.buffer in @outputs at 0 : tensor<32x6xf32>
+// CHECK-NEXT: plan.launch @neg_0 reads(%[[BUFFER4]]) writes(%[[BUFFER5]]) grid [32, 1, 1] grain(2730) : (tensor<32x6xf32>) -> tensor<32x6xf32>
 // CHECK-NEXT: %[[BUFFER6:.*]] = plan.buffer in @gradients at 0 : tensor<6x4xf32>
-// CHECK-NEXT: plan.gemm %[[BUFFER5]] transpose_a, %[[BUFFER]] into %[[BUFFER6]] m(6) n(4) k(8) lda(6) ldb(4) ldd(4) : tensor<8x6xf32>, tensor<8x4xf32>, tensor<6x4xf32>
-// CHECK-NEXT: plan.output "logits" %[[BUFFER5]] : tensor<8x6xf32>
+// CHECK-NEXT: plan.gemm %[[BUFFER5]] transpose_a, %[[BUFFER]] into %[[BUFFER6]] m(6) n(4) k(32) lda(6) ldb(4) ldd(4) : tensor<32x6xf32>, tensor<32x4xf32>, tensor<6x4xf32>
+// CHECK-NEXT: plan.output "logits" %[[BUFFER5]] : tensor<32x6xf32>
 // CHECK-LABEL: plan.program @evaluate_16 kind(evaluate) tokens(16) sequences(2) flops(768) bytes(1504) {
 // CHECK-NEXT: %[[BUFFER:.*]] = plan.buffer in @inputs at 0 : tensor<16x4xf32>
 // CHECK-NEXT: plan.input "x" %[[BUFFER]] : tensor<16x4xf32>
@@ -61,20 +61,20 @@
 #rc = affine_map<(r, c) -> (r, c)>
 module attributes {llm.level = "fused"} {
 shard.grid @grid(shape = 1x1)
-func.func @train_8(%x: tensor<8x4xf32> {llm.input = "x"}, %scale: tensor<1xf32> {llm.input = "loss_scale"}) -> (tensor<8x6xf32> {llm.output = "logits"})
-    attributes {llm.program = #llm.program<train, tokens = 8, sequences = 2>} {
+func.func @train_32(%x: tensor<32x4xf32> {llm.input = "x"}, %scale: tensor<1xf32> {llm.input = "loss_scale"}) -> (tensor<32x6xf32> {llm.output = "logits"})
+    attributes {llm.program = #llm.program<train, tokens = 32, sequences = 2>} {
   %w = llm.weight "w" : tensor<6x4xf32>
   %a = llm.parameter "a" init <uniform, 0.5> : tensor<6x4xf32>
-  %y = llm.matmul %x, %w transpose_b : (tensor<8x4xf32>, tensor<6x4xf32>) -> tensor<8x6xf32>
-  %z = llm.matmul %x, %a accumulate(%y) transpose_b alpha 2.0 : (tensor<8x4xf32>, tensor<6x4xf32>, tensor<8x6xf32>) -> tensor<8x6xf32>
-  %n = llm.rowwise rows(8) cols(6) ins(%z : tensor<8x6xf32>) maps [#rc] indexed_by [-1] outs [0] at [#rc] -> (tensor<8x6xf32>) {
+  %y = llm.matmul %x, %w transpose_b : (tensor<32x4xf32>, tensor<6x4xf32>) -> tensor<32x6xf32>
+  %z = llm.matmul %x, %a accumulate(%y) transpose_b alpha 2.0 : (tensor<32x4xf32>, tensor<6x4xf32>, tensor<32x6xf32>) -> tensor<32x6xf32>
+  %n = llm.rowwise rows(32) cols(6) ins(%z : tensor<32x6xf32>) maps [#rc] indexed_by [-1] outs [0] at [#rc] -> (tensor<32x6xf32>) {
   ^bb0(%e: f32):
     %s = arith.negf %e : f32
     llm.yield %s : f32
   } {llm.source = "neg"}
-  %g = llm.matmul %n, %x transpose_a : (tensor<8x6xf32>, tensor<8x4xf32>) -> tensor<6x4xf32>
+  %g = llm.matmul %n, %x transpose_a : (tensor<32x6xf32>, tensor<32x4xf32>) -> tensor<6x4xf32>
   llm.gradient "a", %g : tensor<6x4xf32>
-  return %n : tensor<8x6xf32>
+  return %n : tensor<32x6xf32>
 }
 func.func @evaluate_16(%x: tensor<16x4xf32> {llm.input = "x"}) -> (tensor<16x6xf32> {llm.output = "logits"})
     attributes {llm.program = #llm.program<evaluate, tokens = 16, sequences = 2>} {
@@ -109,56 +109,67 @@ func.func @evaluate_8(%x: tensor<8x4xf32> {llm.input = "x"}) -> (tensor<8x6xf32>
 
 // -----
 
-// When a copy is needed: the accumulated value is read later (%y); it is a weight
-// or an input, which no program may change; it is wanted in two places (%g); an
-// argument is returned. Each is told by the source of the copy.
-// CHECK-LABEL: plan.program @train_4 kind(train) tokens(4) sequences(2) flops(768) bytes(1152) {
+// When a copy is needed: the accumulated value is read later (%y into %s); the sum
+// is wanted elsewhere (%e0 into %e); what is added to is a weight or an input,
+// which no program may change (%w into %t, %z into %v); a value is wanted in two
+// places (%g); an argument is returned (%x).
+// CHECK-LABEL: plan.program @train_4 kind(train) tokens(4) sequences(2) flops(1152) bytes(1728) {
 // CHECK-NEXT: %[[BUFFER:.*]] = plan.buffer in @inputs at 0 : tensor<4x4xf32>
 // CHECK-NEXT: plan.input "x" %[[BUFFER]] : tensor<4x4xf32>
 // CHECK-NEXT: %[[BUFFER1:.*]] = plan.buffer in @inputs at 256 : tensor<4x4xf32>
 // CHECK-NEXT: plan.input "z" %[[BUFFER1]] : tensor<4x4xf32>
 // CHECK-NEXT: %[[BUFFER2:.*]] = plan.buffer in @weights at 0 : tensor<4x4xf32>
 // CHECK-NEXT: %[[BUFFER3:.*]] = plan.buffer in @parameters at 0 : tensor<4x4xf32>
-// CHECK-NEXT: %[[BUFFER4:.*]] = plan.buffer in @outputs at 256 : tensor<4x4xf32>
+// CHECK-NEXT: %[[BUFFER4:.*]] = plan.buffer in @activations : tensor<4x4xf32>
 // CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER]] into %[[BUFFER4]] m(4) n(4) k(4) lda(4) ldb(4) ldd(4) : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
-// CHECK-NEXT: %[[BUFFER5:.*]] = plan.buffer in @outputs at 0 : tensor<4x4xf32>
+// CHECK-NEXT: %[[BUFFER5:.*]] = plan.buffer in @activations : tensor<4x4xf32>
 // CHECK-NEXT: plan.copy %[[BUFFER4]] to %[[BUFFER5]] : tensor<4x4xf32>, tensor<4x4xf32>
 // CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER]] into %[[BUFFER5]] m(4) n(4) k(4) lda(4) ldb(4) ldd(4) beta 1.000000e+00 : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
-// CHECK-NEXT: %[[BUFFER6:.*]] = plan.buffer in @outputs at 512 : tensor<4x4xf32>
-// CHECK-NEXT: plan.copy %[[BUFFER2]] to %[[BUFFER6]] : tensor<4x4xf32>, tensor<4x4xf32>
-// CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER]] into %[[BUFFER6]] m(4) n(4) k(4) lda(4) ldb(4) ldd(4) beta 1.000000e+00 : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
+// CHECK-NEXT: %[[BUFFER6:.*]] = plan.buffer in @outputs at 0 : tensor<4x4xf32>
+// CHECK-NEXT: plan.gemm %[[BUFFER5]], %[[BUFFER4]] into %[[BUFFER6]] m(4) n(4) k(4) lda(4) ldb(4) ldd(4) : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
 // CHECK-NEXT: %[[BUFFER7:.*]] = plan.buffer in @activations : tensor<4x4xf32>
-// CHECK-NEXT: plan.copy %[[BUFFER1]] to %[[BUFFER7]] : tensor<4x4xf32>, tensor<4x4xf32>
-// CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER]] into %[[BUFFER7]] m(4) n(4) k(4) lda(4) ldb(4) ldd(4) beta 1.000000e+00 : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
-// CHECK-NEXT: %[[BUFFER8:.*]] = plan.buffer in @outputs at 768 : tensor<4x4xf32>
-// CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER7]] into %[[BUFFER8]] m(4) n(4) k(4) lda(4) ldb(4) ldd(4) : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
-// CHECK-NEXT: %[[BUFFER9:.*]] = plan.buffer in @gradients at 0 : tensor<4x4xf32>
-// CHECK-NEXT: plan.gemm %[[BUFFER4]], %[[BUFFER]] into %[[BUFFER9]] m(4) n(4) k(4) lda(4) ldb(4) ldd(4) : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
-// CHECK-NEXT: plan.output "s" %[[BUFFER5]] : tensor<4x4xf32>
-// CHECK-NEXT: plan.output "y" %[[BUFFER4]] : tensor<4x4xf32>
-// CHECK-NEXT: plan.output "t" %[[BUFFER6]] : tensor<4x4xf32>
-// CHECK-NEXT: plan.output "u" %[[BUFFER8]] : tensor<4x4xf32>
-// CHECK-NEXT: %[[BUFFER10:.*]] = plan.buffer in @outputs at 1024 : tensor<4x4xf32>
-// CHECK-NEXT: plan.copy %[[BUFFER9]] to %[[BUFFER10]] : tensor<4x4xf32>, tensor<4x4xf32>
-// CHECK-NEXT: plan.output "g" %[[BUFFER10]] : tensor<4x4xf32>
-// CHECK-NEXT: %[[BUFFER11:.*]] = plan.buffer in @outputs at 1280 : tensor<4x4xf32>
-// CHECK-NEXT: plan.copy %[[BUFFER]] to %[[BUFFER11]] : tensor<4x4xf32>, tensor<4x4xf32>
-// CHECK-NEXT: plan.output "x" %[[BUFFER11]] : tensor<4x4xf32>
+// CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER]] into %[[BUFFER7]] m(4) n(4) k(4) lda(4) ldb(4) ldd(4) : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
+// CHECK-NEXT: %[[BUFFER8:.*]] = plan.buffer in @outputs at 256 : tensor<4x4xf32>
+// CHECK-NEXT: plan.copy %[[BUFFER7]] to %[[BUFFER8]] : tensor<4x4xf32>, tensor<4x4xf32>
+// CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER]] into %[[BUFFER8]] m(4) n(4) k(4) lda(4) ldb(4) ldd(4) beta 1.000000e+00 : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
+// CHECK-NEXT: %[[BUFFER9:.*]] = plan.buffer in @outputs at 512 : tensor<4x4xf32>
+// CHECK-NEXT: plan.copy %[[BUFFER2]] to %[[BUFFER9]] : tensor<4x4xf32>, tensor<4x4xf32>
+// CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER]] into %[[BUFFER9]] m(4) n(4) k(4) lda(4) ldb(4) ldd(4) beta 1.000000e+00 : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
+// CHECK-NEXT: %[[BUFFER10:.*]] = plan.buffer in @activations : tensor<4x4xf32>
+// CHECK-NEXT: plan.copy %[[BUFFER1]] to %[[BUFFER10]] : tensor<4x4xf32>, tensor<4x4xf32>
+// CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER]] into %[[BUFFER10]] m(4) n(4) k(4) lda(4) ldb(4) ldd(4) beta 1.000000e+00 : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
+// CHECK-NEXT: %[[BUFFER11:.*]] = plan.buffer in @outputs at 768 : tensor<4x4xf32>
+// CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER10]] into %[[BUFFER11]] m(4) n(4) k(4) lda(4) ldb(4) ldd(4) : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
+// CHECK-NEXT: %[[BUFFER12:.*]] = plan.buffer in @gradients at 0 : tensor<4x4xf32>
+// CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER]] into %[[BUFFER12]] m(4) n(4) k(4) lda(4) ldb(4) ldd(4) : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
+// CHECK-NEXT: plan.output "r" %[[BUFFER6]] : tensor<4x4xf32>
+// CHECK-NEXT: plan.output "e" %[[BUFFER8]] : tensor<4x4xf32>
+// CHECK-NEXT: plan.output "t" %[[BUFFER9]] : tensor<4x4xf32>
+// CHECK-NEXT: plan.output "u" %[[BUFFER11]] : tensor<4x4xf32>
+// CHECK-NEXT: %[[BUFFER13:.*]] = plan.buffer in @outputs at 1024 : tensor<4x4xf32>
+// CHECK-NEXT: plan.copy %[[BUFFER12]] to %[[BUFFER13]] : tensor<4x4xf32>, tensor<4x4xf32>
+// CHECK-NEXT: plan.output "g" %[[BUFFER13]] : tensor<4x4xf32>
+// CHECK-NEXT: %[[BUFFER14:.*]] = plan.buffer in @outputs at 1280 : tensor<4x4xf32>
+// CHECK-NEXT: plan.copy %[[BUFFER]] to %[[BUFFER14]] : tensor<4x4xf32>, tensor<4x4xf32>
+// CHECK-NEXT: plan.output "x" %[[BUFFER14]] : tensor<4x4xf32>
 module {
 func.func @train_4(%x: tensor<4x4xf32> {llm.input = "x"}, %z: tensor<4x4xf32> {llm.input = "z"})
-    -> (tensor<4x4xf32> {llm.output = "s"}, tensor<4x4xf32> {llm.output = "y"}, tensor<4x4xf32> {llm.output = "t"},
+    -> (tensor<4x4xf32> {llm.output = "r"}, tensor<4x4xf32> {llm.output = "e"}, tensor<4x4xf32> {llm.output = "t"},
         tensor<4x4xf32> {llm.output = "u"}, tensor<4x4xf32> {llm.output = "g"}, tensor<4x4xf32> {llm.output = "x"})
     attributes {llm.program = #llm.program<train, tokens = 4, sequences = 2>} {
   %w = llm.weight "w" : tensor<4x4xf32>
   %a = llm.parameter "a" init <zero, 0.0> : tensor<4x4xf32>
   %y = llm.matmul %x, %x : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
   %s = llm.matmul %x, %x accumulate(%y) : (tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
+  %r = llm.matmul %s, %y : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
+  %e0 = llm.matmul %x, %x : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
+  %e = llm.matmul %x, %x accumulate(%e0) : (tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
   %t = llm.matmul %x, %x accumulate(%w) : (tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
   %v = llm.matmul %x, %x accumulate(%z) : (tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
   %u = llm.matmul %x, %v : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
-  %g = llm.matmul %y, %x : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
+  %g = llm.matmul %x, %x : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
   llm.gradient "a", %g : tensor<4x4xf32>
-  return %s, %y, %t, %u, %g, %x : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
+  return %r, %e, %t, %u, %g, %x : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
 }
 }
 
