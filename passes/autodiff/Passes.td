@@ -5,7 +5,8 @@ def Differentiate : Pass<"autodiff-differentiate", "mlir::ModuleOp"> {
   let summary = "append the backward pass of every training program";
   let description = [{
     Requires: programs that return "loss" of shape [1] and hold at least one
-    `llm.parameter`. Ensures: one `llm.gradient` for every parameter, added to
+    `llm.parameter`. Ensures: one `llm.gradient` for every parameter that the loss
+    depends on, added to
     `llm.pending_gradient` where micro-batches accumulate. Only values that
     depend on a parameter get a gradient: nothing frozen, nothing below the first
     adapter. Rules: DifferentiableOpInterface. Test:
@@ -16,7 +17,7 @@ def Differentiate : Pass<"autodiff-differentiate", "mlir::ModuleOp"> {
     %z = llm.linear %x, %p : ...
     %loss = llm.mse %z, %labels, %scale : ...
     // gains
-    %one = llm.constant dense<1.0> : tensor<1xf32>
+    %one = llm.constant dense<1.0> : tensor<1xf32> : tensor<1xf32>
     %dz = llm.mse_grad %z, %labels, %scale, %one : ...
     %dp = llm.matmul %dz, %x transpose_a : ...
     llm.gradient "p", %dp : ...

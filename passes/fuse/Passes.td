@@ -34,7 +34,7 @@ def FuseMatmulAdd : Pass<"fuse-matmul-add", "mlir::ModuleOp"> {
 def LowerToRowwise : Pass<"fuse-lower-to-rowwise", "mlir::ModuleOp"> {
   let summary = "every op that is rows, columns and row reductions becomes llm.rowwise";
   let description = [{
-    Requires: nothing. Ensures: no op of RowwiseOpInterface.
+    Requires: static shapes. Ensures: no op of RowwiseOpInterface.
     Test: test/passes/fuse/lower-to-rowwise.mlir.
 
     ```mlir
@@ -76,7 +76,9 @@ def FuseRowwise : Pass<"fuse-rowwise", "mlir::ModuleOp"> {
   let description = [{
     Requires: level fused ops. Ensures: where two `llm.rowwise` of the same rows and
     columns meet in a value that one writes and the other reads at the same (r, c),
-    they are one op; the value is still a result if others read it.
+    they are one op, where the second stood; the value is still a result if others
+    read it. Not where something between the two reads the first, nor where the
+    first reads storage that programs overwrite.
     Test: test/passes/fuse/fuse-rowwise.mlir.
 
     ```mlir

@@ -49,7 +49,7 @@ def AttachHead : Pass<"graph-attach-head", "mlir::ModuleOp"> {
         -> (tensor<1xf32> {llm.output = "loss"}, tensor<2x3xf32> {llm.output = "logits"}) {
       ...
       %p = llm.gather_rows %h, %last_token, %pool_index ...
-      %s = llm.parameter "score.weight" init #llm.init<normal, 2.0e-02> : tensor<3x4xf32>
+      %s = llm.parameter "score.weight" init <normal, 2.0e-02> : tensor<3x4xf32>
       %z = llm.linear %p, %s ...
       %loss = llm.cross_entropy %z, %labels, %loss_scale ...
     ```
@@ -67,9 +67,10 @@ def AttachHead : Pass<"graph-attach-head", "mlir::ModuleOp"> {
 def NarrowToPooled : Pass<"graph-narrow-to-pooled", "mlir::ModuleOp"> {
   let summary = "move the gather of last tokens up through token-wise ops";
   let description = [{
-    Requires: `@model`. Ensures: the same results; token-wise ops whose every
-    user gathers the same rows run on those rows alone, so in classification the
-    last block's output projection and MLP see one token a sentence.
+    Requires: `@model`, the gathered rows named by an argument. Ensures: the same
+    results; token-wise ops whose every user gathers the same rows run on those
+    rows alone, so in classification the last block's output projection and MLP
+    see one token a sentence.
     Test: test/passes/graph/narrow-to-pooled.mlir.
 
     ```mlir
@@ -103,8 +104,8 @@ def InstantiateBuckets : Pass<"graph-instantiate-buckets", "mlir::ModuleOp"> {
 def VerifyGraph : Pass<"graph-verify", "mlir::ModuleOp"> {
   let summary = "the guarantees of level graph";
   let description = [{
-    Checks that every program is forward only and every shape static, and marks
-    the module `llm.level = "graph"`. Test: test/passes/graph/verify-graph.mlir.
+    Checks that every function is a program of one block, forward only, and every
+    shape static, and marks the module `llm.level = "graph"`. Test: test/passes/graph/verify-graph.mlir.
 
     ```mlir
     module { func.func @train_64 ... }  // becomes
