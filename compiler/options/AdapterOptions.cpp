@@ -17,9 +17,8 @@ llvm::Error bad(llvm::StringRef key, llvm::StringRef value,
 }
 
 bool isKey(llvm::StringRef word) {
-  static constexpr llvm::StringLiteral keys[] = {"r",       "alpha",
-                                                 "dropout", "use_rslora",
-                                                 "targets"};
+  static constexpr llvm::StringLiteral keys[] = {"r", "alpha", "dropout",
+                                                 "use_rslora", "targets"};
   return llvm::is_contained(keys, word) || word.starts_with("rank_pattern.") ||
          word.starts_with("alpha_pattern.");
 }

@@ -57,9 +57,9 @@ struct CompilerOptions {
   GridOptions grid;
   TaskOptions task;
   TargetOptions target;
-  int64_t batch = 8;        // sequences, per device
-  int64_t maxLength = 128;  // tokens a sequence keeps
-  int64_t accumulation = 1; // micro-batches an optimizer step
+  int64_t batch = 8;            // sequences, per device
+  int64_t maxLength = 128;      // tokens a sequence keeps
+  int64_t accumulation = 1;     // micro-batches an optimizer step
   std::vector<int64_t> buckets; // tokens; empty: defaultBuckets
   Level stopAfter = Level::Plan;
   std::string dumpPhases; // folder, or empty

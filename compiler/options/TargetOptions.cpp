@@ -38,9 +38,8 @@ llvm::Expected<TargetOptions> TargetOptions::parse(llvm::StringRef kind,
     target.arch = arch.str();
   if (target.arch != "x86-64-v3" && target.arch != "x86-64-v4" &&
       target.arch != "native")
-    return llvm::createStringError(
-        "--arch: '" + target.arch +
-        "' is not x86-64-v3, x86-64-v4 or native");
+    return llvm::createStringError("--arch: '" + target.arch +
+                                   "' is not x86-64-v3, x86-64-v4 or native");
   return target;
 }
 

@@ -101,8 +101,8 @@ constexpr LevelPipeline kLevels[] = {{Level::Graph, "graph", buildGraph},
 
 LogicalResult dump(ModuleOp module, StringRef folder, const LevelPipeline &l) {
   if (std::error_code error = llvm::sys::fs::create_directories(folder))
-    return module.emitError("cannot make ") << folder << ": "
-                                            << error.message();
+    return module.emitError("cannot make ")
+           << folder << ": " << error.message();
   SmallString<128> path(folder);
   llvm::sys::path::append(path, Twine(static_cast<int>(l.level)) + "-" +
                                     l.name + ".mlir");

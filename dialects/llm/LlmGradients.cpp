@@ -65,7 +65,8 @@ LogicalResult AttentionOp::buildGradients(OpBuilder &b, ValueRange dy,
   if (dy[1])
     return emitOpError("has no gradient through lse");
   auto grad = AttentionGradOp::create(
-      b, getLoc(), TypeRange{getQ().getType(), getK().getType(), getV().getType()},
+      b, getLoc(),
+      TypeRange{getQ().getType(), getK().getType(), getV().getType()},
       ValueRange{getQ(), getK(), getV(), getCuSeqlens(), getResult(), getLse(),
                  dy[0]},
       ArrayRef<NamedAttribute>{
@@ -82,8 +83,8 @@ LogicalResult SwigluOp::buildGradients(OpBuilder &b, ValueRange dy,
                                        ArrayRef<bool> wanted,
                                        Gradients &grads) {
   Type type = getGate().getType();
-  auto grad = SwigluGradOp::create(b, getLoc(), type, type, getGate(), getUp(),
-                                   dy[0]);
+  auto grad =
+      SwigluGradOp::create(b, getLoc(), type, type, getGate(), getUp(), dy[0]);
   if (wanted[0])
     grads[0] = grad.getDgate();
   if (wanted[1])
@@ -101,8 +102,8 @@ LogicalResult AddOp::buildGradients(OpBuilder &, ValueRange dy,
 
 LogicalResult GatherRowsOp::buildGradients(OpBuilder &b, ValueRange dy,
                                            ArrayRef<bool>, Gradients &grads) {
-  grads[0] = ScatterRowsOp::create(b, getLoc(), getX().getType(), dy[0],
-                                   getInverse());
+  grads[0] =
+      ScatterRowsOp::create(b, getLoc(), getX().getType(), dy[0], getInverse());
   return success();
 }
 
@@ -118,9 +119,9 @@ LogicalResult CrossEntropyOp::buildGradients(OpBuilder &b, ValueRange dy,
                                              Gradients &grads) {
   if (wanted[2])
     return noGradient(*this, 2);
-  grads[0] = CrossEntropyGradOp::create(b, getLoc(), getLogits().getType(),
-                                        getLogits(), getLabels(), getScale(),
-                                        dy[0]);
+  grads[0] =
+      CrossEntropyGradOp::create(b, getLoc(), getLogits().getType(),
+                                 getLogits(), getLabels(), getScale(), dy[0]);
   return success();
 }
 

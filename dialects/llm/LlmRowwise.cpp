@@ -85,9 +85,9 @@ LogicalResult checkMap(RowwiseOp op, AffineMap map, RankedTensorType type,
   if (map.getNumDims() != 2 || map.getNumSymbols() > 1)
     return op.emitOpError() << what << ": a map takes (r, c) and at most s0";
   if (map.getNumResults() != static_cast<unsigned>(type.getRank()))
-    return op.emitOpError() << what << ": map has " << map.getNumResults()
-                            << " results for a tensor of rank "
-                            << type.getRank();
+    return op.emitOpError()
+           << what << ": map has " << map.getNumResults()
+           << " results for a tensor of rank " << type.getRank();
   for (auto [expr, size] : llvm::zip(map.getResults(), type.getShape())) {
     auto range = rangeOf(expr, op.getRows(), op.getCols());
     if (!range || (range->low >= 0 && range->high < size))

@@ -69,8 +69,8 @@ Lowered CrossEntropyGradOp::lowerToRowwise(OpBuilder &b) {
     wide = arith::ExtSIOp::create(k.body(), getLoc(), b.getI64Type(), wide);
   Value hit = arith::CmpIOp::create(k.body(), getLoc(),
                                     arith::CmpIPredicate::eq, column, wide);
-  Value g = k.mul(k.mul(dloss, scale),
-                  k.sub(p, orZero(k, hit, k.constant(1.0))));
+  Value g =
+      k.mul(k.mul(dloss, scale), k.sub(p, orZero(k, hit, k.constant(1.0))));
   k.yield(orZero(k, isLabelled(k, label), g), getType(), k.element());
   return k.finish();
 }

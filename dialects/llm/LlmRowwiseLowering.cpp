@@ -24,8 +24,8 @@ static Value inverseRms(RowwiseBuilder &k, Value x, int64_t cols,
                         FloatAttr eps) {
   Value sum = k.reduce(ReduceKind::Add, k.mul(x, x));
   Value mean = k.div(sum, k.constant(cols));
-  return math::RsqrtOp::create(
-      k.body(), k.loc(), k.add(mean, k.constant(eps.getValueAsDouble())));
+  return math::RsqrtOp::create(k.body(), k.loc(),
+                               k.add(mean, k.constant(eps.getValueAsDouble())));
 }
 
 Lowered RmsNormOp::lowerToRowwise(OpBuilder &b) {
@@ -48,8 +48,7 @@ Lowered RmsNormGradOp::lowerToRowwise(OpBuilder &b) {
   Value g = k.mul(w, dy);
   Value dot = k.reduce(ReduceKind::Add, k.mul(g, x));
   // x * r^3 * dot / cols, the row-uniform factor first.
-  Value factor =
-      k.mul(k.div(dot, k.constant(cols)), k.mul(r, k.mul(r, r)));
+  Value factor = k.mul(k.div(dot, k.constant(cols)), k.mul(r, k.mul(r, r)));
   k.yield(k.sub(k.mul(r, g), k.mul(x, factor)), getType(), k.element());
   return k.finish();
 }
@@ -115,9 +114,9 @@ Lowered ScatterRowsOp::lowerToRowwise(OpBuilder &b) {
   RowwiseBuilder k(b, getLoc(), dim(getInverse(), 0), dim(getDy(), 1));
   Value i = k.input(getInverse(), k.perRow());
   Value dy = k.input(getDy(), k.map({k.index, k.col}, 1), i);
-  Value read = arith::CmpIOp::create(k.body(), getLoc(),
-                                     arith::CmpIPredicate::sge, i,
-                                     k.integer(0, i.getType()));
+  Value read =
+      arith::CmpIOp::create(k.body(), getLoc(), arith::CmpIPredicate::sge, i,
+                            k.integer(0, i.getType()));
   Value value = arith::SelectOp::create(k.body(), getLoc(), read, dy,
                                         k.constant(0.0, dy.getType()));
   k.yield(value, getType(), k.element());
@@ -132,8 +131,7 @@ Lowered ScatterRowsOp::lowerToRowwise(OpBuilder &b) {
 /// llama3 scaling by wavelength (modeling_rope_utils.py).
 static float inverseFrequency(RopeTableOp op, int64_t i, int64_t headDim) {
   float exponent = static_cast<float>(2 * i) / static_cast<float>(headDim);
-  float f = 1.0f / std::pow(static_cast<float>(
-                                op.getTheta().convertToDouble()),
+  float f = 1.0f / std::pow(static_cast<float>(op.getTheta().convertToDouble()),
                             exponent);
   RopeScalingAttr s = op.getScalingAttr();
   if (!s)
@@ -230,15 +228,16 @@ Lowered DropoutOp::lowerToRowwise(OpBuilder &b) {
     return arith::MulIOp::create(body, getLoc(), v,
                                  k.integer(static_cast<int64_t>(kGamma)));
   };
-  // One stream per (seed, micro-batch, key); the element's index is its counter.
+  // One stream per (seed, micro-batch, key); the element's index is its
+  // counter.
   uint64_t name = llvm::xxh3_64bits(getKey());
-  Value stream = splitMix64(
-      k, plus(seed, k.integer(static_cast<int64_t>(name + kGamma))));
+  Value stream =
+      splitMix64(k, plus(seed, k.integer(static_cast<int64_t>(name + kGamma))));
   stream = splitMix64(k, plus(stream, timesGamma(plus(batch, k.integer(1)))));
   Value row = RowIndexOp::create(body, getLoc(), b.getI64Type());
   Value col = ColumnIndexOp::create(body, getLoc(), b.getI64Type());
-  Value element = plus(
-      arith::MulIOp::create(body, getLoc(), row, k.integer(cols)), col);
+  Value element =
+      plus(arith::MulIOp::create(body, getLoc(), row, k.integer(cols)), col);
   Value draw =
       splitMix64(k, plus(stream, timesGamma(plus(element, k.integer(1)))));
   // The upper 24 bits against p * 2^24: exact for every p a float can tell.
@@ -248,8 +247,8 @@ Lowered DropoutOp::lowerToRowwise(OpBuilder &b) {
       body, getLoc(), arith::CmpIPredicate::sge, upper,
       k.integer(static_cast<int64_t>(std::llround(p * 16777216.0))));
   Value kept = k.mul(x, k.constant(1.0 / (1.0 - p)));
-  Value value = arith::SelectOp::create(body, getLoc(), keep, kept,
-                                        k.constant(0.0));
+  Value value =
+      arith::SelectOp::create(body, getLoc(), keep, kept, k.constant(0.0));
   k.yield(value, getType(), k.element());
   return k.finish();
 }

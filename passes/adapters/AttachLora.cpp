@@ -102,7 +102,8 @@ struct AttachLora : llamac::impl::AttachLoraBase<AttachLora> {
              double a) {
     OpBuilder b(layer->getContext());
     b.setInsertionPointAfter(layer);
-    Location loc = NameLoc::get(b.getStringAttr(name + ".lora"), layer.getLoc());
+    Location loc =
+        NameLoc::get(b.getStringAttr(name + ".lora"), layer.getLoc());
     auto xType = cast<RankedTensorType>(layer.getX().getType());
     auto yType = cast<RankedTensorType>(layer.getType());
     int64_t in = xType.getDimSize(1), out = yType.getDimSize(1);
@@ -124,20 +125,20 @@ struct AttachLora : llamac::impl::AttachLoraBase<AttachLora> {
                         1.0 / std::sqrt(static_cast<double>(in)));
     auto tType =
         RankedTensorType::get({xType.getDimSize(0), r}, yType.getElementType());
-    Value t = llm::LinearOp::create(b, loc, tType, x, A,
-                                    b.getF64FloatAttr(1.0));
+    Value t =
+        llm::LinearOp::create(b, loc, tType, x, A, b.getF64FloatAttr(1.0));
     Value B = parameter("lora_B", out, r, llm::InitKind::Zero, 0.0);
     double scale = a / (useRslora ? std::sqrt(static_cast<double>(r))
                                   : static_cast<double>(r));
-    Value u = llm::LinearOp::create(b, loc, yType, t, B,
-                                    b.getF64FloatAttr(scale));
+    Value u =
+        llm::LinearOp::create(b, loc, yType, t, B, b.getF64FloatAttr(scale));
     auto sum = llm::AddOp::create(b, loc, layer.getResult(), u);
     layer.getResult().replaceAllUsesExcept(sum, sum);
   }
 
   static bool isTraining(func::FuncOp f) {
-    auto program = f->getAttrOfType<llm::ProgramAttr>(
-        llm::LlmDialect::kProgramAttr);
+    auto program =
+        f->getAttrOfType<llm::ProgramAttr>(llm::LlmDialect::kProgramAttr);
     return !program || program.getKind() != llm::ProgramKind::Evaluate;
   }
 
@@ -151,11 +152,11 @@ struct AttachLora : llamac::impl::AttachLoraBase<AttachLora> {
     }
     OpBuilder b(f.getContext());
     unsigned i = f.getNumArguments();
-    (void)f.insertArgument(i, RankedTensorType::get({2}, b.getI64Type()),
-                           b.getDictionaryAttr(b.getNamedAttr(
-                               llm::LlmDialect::kInputAttr,
-                               b.getStringAttr("random"))),
-                           f.getLoc());
+    (void)f.insertArgument(
+        i, RankedTensorType::get({2}, b.getI64Type()),
+        b.getDictionaryAttr(b.getNamedAttr(llm::LlmDialect::kInputAttr,
+                                           b.getStringAttr("random"))),
+        f.getLoc());
     return f.getArgument(i);
   }
 
@@ -175,12 +176,11 @@ struct AttachLora : llamac::impl::AttachLoraBase<AttachLora> {
                                  matcher.names().end());
     getOperation()->setAttr(
         llm::LlmDialect::kAdapterAttr,
-        llm::AdapterAttr::get(&getContext(), "lora", rank,
-                              b.getF64FloatAttr(alpha),
-                              b.getF64FloatAttr(dropout), useRslora,
-                              b.getStrArrayAttr(names), matcher.isRegex(),
-                              b.getStrArrayAttr(modules), numbers(ranks),
-                              numbers(alphas)));
+        llm::AdapterAttr::get(
+            &getContext(), "lora", rank, b.getF64FloatAttr(alpha),
+            b.getF64FloatAttr(dropout), useRslora, b.getStrArrayAttr(names),
+            matcher.isRegex(), b.getStrArrayAttr(modules), numbers(ranks),
+            numbers(alphas)));
   }
 };
 

@@ -7,8 +7,8 @@ static llvm::Expected<std::regex> compile(const std::string &text) {
   try {
     return std::regex(text, std::regex::ECMAScript);
   } catch (const std::regex_error &e) {
-    return llvm::createStringError("'" + text + "' is no regular expression: " +
-                                   e.what());
+    return llvm::createStringError("'" + text +
+                                   "' is no regular expression: " + e.what());
   }
 }
 

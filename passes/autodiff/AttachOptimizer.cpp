@@ -21,8 +21,8 @@ struct AttachOptimizer : llamac::impl::AttachOptimizerBase<AttachOptimizer> {
         llm::LlmDialect::kTaskAttr);
     bool clear = task && task.getAccumulation() > 1;
     for (auto f : getOperation().getOps<func::FuncOp>()) {
-      auto program = f->getAttrOfType<llm::ProgramAttr>(
-          llm::LlmDialect::kProgramAttr);
+      auto program =
+          f->getAttrOfType<llm::ProgramAttr>(llm::LlmDialect::kProgramAttr);
       if (program && program.getKind() == llm::ProgramKind::Train)
         attach(f, clear);
     }

@@ -19,8 +19,8 @@ namespace {
 class Backward {
 public:
   Backward(func::FuncOp f, bool accumulate)
-      : function(f), block(f.getBody().front()),
-        b(block.getTerminator()), accumulate(accumulate) {}
+      : function(f), block(f.getBody().front()), b(block.getTerminator()),
+        accumulate(accumulate) {}
 
   LogicalResult run(Value loss) {
     findActive();
@@ -78,8 +78,8 @@ private:
     if (!rule)
       return op->emitOpError("has no gradient rule, but a parameter needs one");
     SmallVector<Value> operandGradients(op->getNumOperands());
-    if (failed(rule.buildGradients(b, resultGradients, wanted,
-                                   operandGradients)))
+    if (failed(
+            rule.buildGradients(b, resultGradients, wanted, operandGradients)))
       return failure();
     for (auto [operand, gradient] :
          llvm::zip(op->getOperands(), operandGradients)) {
@@ -109,8 +109,8 @@ struct Differentiate : llamac::impl::DifferentiateBase<Differentiate> {
         llm::LlmDialect::kTaskAttr);
     bool accumulate = task && task.getAccumulation() > 1;
     for (auto f : getOperation().getOps<func::FuncOp>()) {
-      auto program = f->getAttrOfType<llm::ProgramAttr>(
-          llm::LlmDialect::kProgramAttr);
+      auto program =
+          f->getAttrOfType<llm::ProgramAttr>(llm::LlmDialect::kProgramAttr);
       if (!program || program.getKind() == llm::ProgramKind::Evaluate)
         continue;
       Value loss = findLoss(f);

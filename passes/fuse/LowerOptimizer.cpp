@@ -19,8 +19,15 @@ namespace {
 enum Hyper { LearningRate, Warmup, Total, Beta1, Beta2, Eps, Decay, MaxNorm };
 /// What the scalar kernel hands to the AdamW kernel.
 enum Coefficient {
-  Clip, KeepParameter, OneMinusBeta1, KeepSquare, OneMinusBeta2, StepSize,
-  CorrectionRoot, Epsilon, kCoefficients
+  Clip,
+  KeepParameter,
+  OneMinusBeta1,
+  KeepSquare,
+  OneMinusBeta2,
+  StepSize,
+  CorrectionRoot,
+  Epsilon,
+  kCoefficients
 };
 
 class OptimizerLowering {
@@ -34,8 +41,7 @@ public:
     auto [coefficients, rate] = schedule(norm);
     update(g, coefficients);
     if (op.getClearGradients())
-      llm::FlatClearOp::create(b, loc, llm::Flat::Gradients,
-                               flat);
+      llm::FlatClearOp::create(b, loc, llm::Flat::Gradients, flat);
     op.getGradNorm().replaceAllUsesWith(norm);
     op.getLearningRate().replaceAllUsesWith(rate);
     op.erase();
@@ -89,8 +95,10 @@ private:
     for (int i = 0; i < 8; ++i)
       hyper[i] = k.input(op.getHyper(), k.at(i));
     Value step = k.input(load(llm::Flat::Step, vector(1, i64)), k.at(0));
-    Value power1 = k.input(load(llm::Flat::Beta1Power, vector(1, f64)), k.at(0));
-    Value power2 = k.input(load(llm::Flat::Beta2Power, vector(1, f64)), k.at(0));
+    Value power1 =
+        k.input(load(llm::Flat::Beta1Power, vector(1, f64)), k.at(0));
+    Value power2 =
+        k.input(load(llm::Flat::Beta2Power, vector(1, f64)), k.at(0));
     Value normIn = k.input(norm, k.at(0));
 
     Value zero = k.constant(0.0, f64), one = k.constant(1.0, f64);
@@ -127,8 +135,8 @@ private:
     Value oneF = k.constant(1.0);
     Value clip = select(less(ratio, oneF), ratio, oneF);
     // A NaN norm must stay visible in the update, as it does in torch.
-    Value ordered = arith::CmpFOp::create(
-        body, loc, arith::CmpFPredicate::UNO, normIn, normIn);
+    Value ordered = arith::CmpFOp::create(body, loc, arith::CmpFPredicate::UNO,
+                                          normIn, normIn);
     clip = select(ordered, normIn, clip);
     clip = select(less(zero, hyper[MaxNorm]), clip, oneF);
 
@@ -173,8 +181,7 @@ private:
                        k.mul(c[OneMinusBeta2], k.mul(clipped, clipped)));
     Value root = math::SqrtOp::create(k.body(), loc, newV);
     Value denominator = k.add(k.div(root, c[CorrectionRoot]), c[Epsilon]);
-    Value newP =
-        k.sub(decayed, k.mul(c[StepSize], k.div(newM, denominator)));
+    Value newP = k.sub(decayed, k.mul(c[StepSize], k.div(newM, denominator)));
     for (Value value : {newP, newM, newV})
       k.yield(value, flat, k.element());
     auto results = named(k.finish(), "adamw");
@@ -189,8 +196,7 @@ struct LowerOptimizer : llamac::impl::LowerOptimizerBase<LowerOptimizer> {
     RankedTensorType flat =
         llamac::ParameterLayout(getOperation()).flatType(&getContext());
     SmallVector<llm::OptimizerStepOp> steps;
-    getOperation().walk(
-        [&](llm::OptimizerStepOp op) { steps.push_back(op); });
+    getOperation().walk([&](llm::OptimizerStepOp op) { steps.push_back(op); });
     for (llm::OptimizerStepOp op : steps) {
       if (op.getHyper().getType().getDimSize(0) != 8) {
         op.emitOpError("hyper must be tensor<8xf64>");

@@ -31,8 +31,7 @@ void nameSource(Operation *op, StringRef source) {
 struct LowerToRowwise : llamac::impl::LowerToRowwiseBase<LowerToRowwise> {
   void runOnOperation() override {
     SmallVector<llm::RowwiseOpInterface> ops;
-    getOperation().walk(
-        [&](llm::RowwiseOpInterface op) { ops.push_back(op); });
+    getOperation().walk([&](llm::RowwiseOpInterface op) { ops.push_back(op); });
     for (llm::RowwiseOpInterface op : ops) {
       for (Type type : op->getOperandTypes())
         if (!cast<ShapedType>(type).hasStaticShape()) {

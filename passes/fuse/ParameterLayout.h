@@ -1,4 +1,5 @@
-//===- ParameterLayout.h - Where parameters lie in the flat buffers -*- C++ -*-===//
+//===- ParameterLayout.h - Where parameters lie in the flat buffers -*- C++
+//-*-===//
 #pragma once
 
 #include "mlir/IR/BuiltinOps.h"
@@ -16,7 +17,7 @@ struct ParameterLayout {
 
   struct Entry {
     mlir::RankedTensorType type;
-    int64_t offset; // bytes
+    int64_t offset;             // bytes
     mlir::Operation *parameter; // the first llm.parameter of the name
   };
   llvm::MapVector<llvm::StringRef, Entry> entries;

@@ -42,8 +42,7 @@ bool canMerge(llm::RowwiseOp producer, llm::RowwiseOp consumer) {
     unsigned result = cast<OpResult>(input).getResultNumber();
     // A yield is a number in a register, where an index must be an input.
     if (!yieldAt(producer, result, consumer.inputMap(i)) ||
-        llvm::is_contained(consumer.getIndexInputs(),
-                           static_cast<int64_t>(i)))
+        llvm::is_contained(consumer.getIndexInputs(), static_cast<int64_t>(i)))
       return false;
   }
   // The merged op stands where the consumer is: everyone else must come later.
@@ -88,12 +87,11 @@ llm::RowwiseOp llamac::mergeRowwise(llm::RowwiseOp producer,
     SmallVector<int64_t> at(op.getInputs().size(), -1);
     std::function<int64_t(unsigned)> put = [&](unsigned i) -> int64_t {
       Value value = op.getInputs()[i];
-      if (at[i] >= 0 ||
-          (!fromProducer && value.getDefiningOp() == producer))
+      if (at[i] >= 0 || (!fromProducer && value.getDefiningOp() == producer))
         return at[i];
       int64_t index = op.getIndexInputs()[i];
-      return at[i] = inputs.add(value, op.inputMap(i),
-                                index < 0 ? -1 : put(index));
+      return at[i] =
+                 inputs.add(value, op.inputMap(i), index < 0 ? -1 : put(index));
     };
     for (unsigned i = 0; i < at.size(); ++i)
       put(i);
@@ -104,8 +102,8 @@ llm::RowwiseOp llamac::mergeRowwise(llm::RowwiseOp producer,
 
   auto region = std::make_unique<Region>();
   Block &block = region->emplaceBlock();
-  Location loc = FusedLoc::get(b.getContext(),
-                               {producer.getLoc(), consumer.getLoc()});
+  Location loc =
+      FusedLoc::get(b.getContext(), {producer.getLoc(), consumer.getLoc()});
   for (Value v : inputs.values)
     block.addArgument(cast<RankedTensorType>(v.getType()).getElementType(),
                       loc);
@@ -142,8 +140,7 @@ llm::RowwiseOp llamac::mergeRowwise(llm::RowwiseOp producer,
       second.map(argument, block.getArgument(at));
       continue;
     }
-    unsigned result =
-        cast<OpResult>(consumer.getInputs()[i]).getResultNumber();
+    unsigned result = cast<OpResult>(consumer.getInputs()[i]).getResultNumber();
     unsigned j = *yieldAt(producer, result, consumer.inputMap(i));
     second.map(argument, first.lookup(producer.getYield().getValues()[j]));
   }

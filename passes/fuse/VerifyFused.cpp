@@ -24,10 +24,10 @@ struct VerifyFused : llamac::impl::VerifyFusedBase<VerifyFused> {
       for (Operation &op : f.getBody().front().without_terminator())
         if (!isa<llm::MatmulOp, llm::RowwiseOp, llm::AttentionOp,
                  llm::AttentionGradOp, llm::WeightOp, llm::ParameterOp,
-                 llm::ConstantOp, llm::GradientStoreOp,
-                 llm::PendingGradientOp, llm::FlatLoadOp, llm::FlatStoreOp,
-                 llm::FlatClearOp>(op)) {
-          op.emitOpError("is not one launch: it does not belong to level fused");
+                 llm::ConstantOp, llm::GradientStoreOp, llm::PendingGradientOp,
+                 llm::FlatLoadOp, llm::FlatStoreOp, llm::FlatClearOp>(op)) {
+          op.emitOpError(
+              "is not one launch: it does not belong to level fused");
           return signalPassFailure();
         }
     }

@@ -55,8 +55,9 @@ struct AttachHead : llamac::impl::AttachHeadBase<AttachHead> {
     }
     if (*kind == llm::Head::CausalLM &&
         !isModelFunction(logits, hidden.getResultTypes())) {
-      module.emitError("a causal LM needs the function @logits(hidden) with one "
-                       "result, tensor<?xNxf32>, in the model file");
+      module.emitError(
+          "a causal LM needs the function @logits(hidden) with one "
+          "result, tensor<?xNxf32>, in the model file");
       return signalPassFailure();
     }
     build(module, hidden, logits, *kind);
@@ -86,12 +87,16 @@ struct AttachHead : llamac::impl::AttachHeadBase<AttachHead> {
     };
     int64_t any = ShapedType::kDynamic;
     bool lm = kind == llm::Head::CausalLM;
-    Type labelType = lm ? vector(any, i32)
-                        : vector(batch, kind == llm::Head::Regression ? f32 : i32);
+    Type labelType =
+        lm ? vector(any, i32)
+           : vector(batch, kind == llm::Head::Regression ? f32 : i32);
     std::pair<StringRef, Type> inputs[] = {
-        {"input_ids", vector(any, i32)},     {"positions", vector(any, i32)},
-        {"cu_seqlens", vector(batch + 1, i32)}, {"last_token", vector(batch, i32)},
-        {"pool_index", vector(any, i32)},    {"labels", labelType},
+        {"input_ids", vector(any, i32)},
+        {"positions", vector(any, i32)},
+        {"cu_seqlens", vector(batch + 1, i32)},
+        {"last_token", vector(batch, i32)},
+        {"pool_index", vector(any, i32)},
+        {"labels", labelType},
         {"loss_scale", vector(1, f32)}};
     SmallVector<Type> types;
     for (auto &[name, type] : inputs)
@@ -105,9 +110,10 @@ struct AttachHead : llamac::impl::AttachHeadBase<AttachHead> {
     Value h = inlineCopy(b, hidden, {arg(0), arg(1), arg(2)});
     boundRopeTables(model);
     auto hType = cast<RankedTensorType>(h.getType());
-    auto pooledType =
-        RankedTensorType::get({batch, hType.getDimSize(1)}, hType.getElementType());
-    Value pooled = llm::GatherRowsOp::create(b, loc, pooledType, h, arg(3), arg(4));
+    auto pooledType = RankedTensorType::get({batch, hType.getDimSize(1)},
+                                            hType.getElementType());
+    Value pooled =
+        llm::GatherRowsOp::create(b, loc, pooledType, h, arg(3), arg(4));
     Value z, loss;
     if (lm) {
       Value every = inlineCopy(b, logits, h);
@@ -122,11 +128,14 @@ struct AttachHead : llamac::impl::AttachHeadBase<AttachHead> {
       if (kind == llm::Head::Regression)
         labels = 1;
       // The head trains in float32 whatever the base computes in.
-      auto weightType = RankedTensorType::get({labels, hType.getDimSize(1)}, f32);
+      auto weightType =
+          RankedTensorType::get({labels, hType.getDimSize(1)}, f32);
       auto init = llm::InitAttr::get(context, llm::InitKind::Normal,
                                      b.getF64FloatAttr(0.02));
-      Value w = llm::ParameterOp::create(b, loc, weightType, "score.weight", init);
-      z = llm::LinearOp::create(b, loc, RankedTensorType::get({batch, labels}, f32),
+      Value w =
+          llm::ParameterOp::create(b, loc, weightType, "score.weight", init);
+      z = llm::LinearOp::create(b, loc,
+                                RankedTensorType::get({batch, labels}, f32),
                                 pooled, w, b.getF64FloatAttr(1.0));
       if (kind == llm::Head::Regression)
         loss = llm::MseOp::create(b, loc, z, arg(5), arg(6));
@@ -139,8 +148,10 @@ struct AttachHead : llamac::impl::AttachHeadBase<AttachHead> {
     for (auto [i, input] : llvm::enumerate(inputs))
       model.setArgAttr(i, llm::LlmDialect::kInputAttr,
                        b.getStringAttr(input.first));
-    model.setResultAttr(0, llm::LlmDialect::kOutputAttr, b.getStringAttr("loss"));
-    model.setResultAttr(1, llm::LlmDialect::kOutputAttr, b.getStringAttr("logits"));
+    model.setResultAttr(0, llm::LlmDialect::kOutputAttr,
+                        b.getStringAttr("loss"));
+    model.setResultAttr(1, llm::LlmDialect::kOutputAttr,
+                        b.getStringAttr("logits"));
     module->setAttr(llm::LlmDialect::kTaskAttr,
                     llm::TaskAttr::get(context, task, kind, labels, batch,
                                        maxLength, accumulation));

@@ -26,7 +26,8 @@ struct InstantiateBuckets
     auto task =
         module->getAttrOfType<llm::TaskAttr>(llm::LlmDialect::kTaskAttr);
     if (!model || !task) {
-      module.emitError("needs @model and llm.task: run graph-attach-head first");
+      module.emitError(
+          "needs @model and llm.task: run graph-attach-head first");
       return signalPassFailure();
     }
     if (buckets.empty()) {
@@ -56,9 +57,9 @@ struct InstantiateBuckets
                    int64_t tokens, llm::TaskAttr task) {
     auto copy = cast<func::FuncOp>(b.clone(*model));
     copy.setName((llm::stringifyProgramKind(kind) + "_" + Twine(tokens)).str());
-    copy->setAttr(llm::LlmDialect::kProgramAttr,
-                  llm::ProgramAttr::get(b.getContext(), kind, tokens,
-                                        task.getBatch()));
+    copy->setAttr(
+        llm::LlmDialect::kProgramAttr,
+        llm::ProgramAttr::get(b.getContext(), kind, tokens, task.getBatch()));
     AttrTypeReplacer replacer;
     replacer.addReplacement([&](RankedTensorType type) -> Type {
       SmallVector<int64_t> shape(type.getShape());

@@ -45,10 +45,9 @@ struct NarrowGather : OpRewritePattern<llm::GatherRowsOp> {
     for (OpOperand &operand : op->getOpOperands())
       if (op.isTokenOperand(operand.getOperandNumber())) {
         Value x = operand.get();
-        map.map(x, llm::GatherRowsOp::create(b, gather.getLoc(),
-                                             narrowed(x.getType()), x,
-                                             gather.getIndex(),
-                                             gather.getInverse())
+        map.map(x, llm::GatherRowsOp::create(
+                       b, gather.getLoc(), narrowed(x.getType()), x,
+                       gather.getIndex(), gather.getInverse())
                        .getResult());
       }
     Operation *copy = b.clone(*op, map);

@@ -21,7 +21,8 @@ struct VerifyGraph : llamac::impl::VerifyGraphBase<VerifyGraph> {
     bool ok = true;
     module.walk([&](func::FuncOp f) {
       if (!f->hasAttr(llm::LlmDialect::kProgramAttr)) {
-        f.emitError("is no program: it lacks ") << llm::LlmDialect::kProgramAttr;
+        f.emitError("is no program: it lacks ")
+            << llm::LlmDialect::kProgramAttr;
         ok = false;
       } else if (!f.getBody().hasOneBlock()) {
         f.emitError("is no program: its body is not one block");

@@ -77,9 +77,8 @@ plan::KernelOp KernelTable::create(Operation *source) {
   std::string symbol = name + "_" + std::to_string(count++);
   llvm::replace(symbol, '+', '_');
 
-  auto kernel =
-      plan::KernelOp::create(builder, source->getLoc(),
-                                       StringRef(symbol), StringRef(description));
+  auto kernel = plan::KernelOp::create(
+      builder, source->getLoc(), StringRef(symbol), StringRef(description));
   Block &block = kernel.getBody().emplaceBlock();
   IRMapping map;
   for (Value operand : source->getOperands())

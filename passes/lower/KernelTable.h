@@ -18,8 +18,9 @@ public:
 
 private:
   mlir::OpBuilder builder;
-  llvm::DenseMap<llvm::hash_code,
-                 llvm::SmallVector<std::pair<mlir::Operation *, plan::KernelOp>>>
+  llvm::DenseMap<
+      llvm::hash_code,
+      llvm::SmallVector<std::pair<mlir::Operation *, plan::KernelOp>>>
       kernels;
   unsigned count = 0;
 

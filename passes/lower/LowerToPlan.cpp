@@ -38,8 +38,7 @@ struct LowerToPlan : llamac::impl::LowerToPlanBase<LowerToPlan> {
     for (func::FuncOp f : functions)
       f.erase();
     // A plan without plan.grid is for one device, as every grid still is.
-    for (auto grid :
-         llvm::make_early_inc_range(module.getOps<shard::GridOp>()))
+    for (auto grid : llvm::make_early_inc_range(module.getOps<shard::GridOp>()))
       grid.erase();
     module->setAttr(llm::LlmDialect::kLevelAttr, b.getStringAttr("plan"));
   }

@@ -20,17 +20,16 @@ public:
     tokens = attr.getTokens();
     sequences = attr.getSequences();
     // The two enums have the same cases.
-    auto kind = *plan::symbolizeProgramKind(
-        llm::stringifyProgramKind(attr.getKind()));
-    auto program = plan::ProgramOp::create(b, function.getLoc(),
-                                           function.getName(), kind, tokens,
-                                           sequences);
+    auto kind =
+        *plan::symbolizeProgramKind(llm::stringifyProgramKind(attr.getKind()));
+    auto program = plan::ProgramOp::create(
+        b, function.getLoc(), function.getName(), kind, tokens, sequences);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToEnd(&program.getBlock());
     findHomes();
     for (unsigned i = 0; i < function.getNumArguments(); ++i) {
-      StringRef name = label(function.getArgAttrDict(i),
-                             llm::LlmDialect::kInputAttr);
+      StringRef name =
+          label(function.getArgAttrDict(i), llm::LlmDialect::kInputAttr);
       Value argument = function.getArgument(i);
       Value buffer = at(argument, storage.input(name));
       plan::InputOp::create(b, function.getLoc(), name, buffer);
@@ -38,9 +37,10 @@ public:
     Block &body = function.getBody().front();
     for (Operation &op : body.without_terminator())
       lower(&op);
-    for (auto [i, value] : llvm::enumerate(body.getTerminator()->getOperands())) {
-      StringRef name = label(function.getResultAttrDict(i),
-                             llm::LlmDialect::kOutputAttr);
+    for (auto [i, value] :
+         llvm::enumerate(body.getTerminator()->getOperands())) {
+      StringRef name =
+          label(function.getResultAttrDict(i), llm::LlmDialect::kOutputAttr);
       Value buffer = deliver(function.getLoc(), value, storage.output(name));
       plan::OutputOp::create(b, function.getLoc(), name, buffer);
     }
@@ -99,14 +99,14 @@ private:
   Value target(Value result) {
     if (auto home = homes.find(result); home != homes.end())
       return at(result, home->second);
-    return buffers[result] =
-               plan::BufferOp::create(b, result.getLoc(), result.getType(),
-                                      Storage::kActivations);
+    return buffers[result] = plan::BufferOp::create(
+               b, result.getLoc(), result.getType(), Storage::kActivations);
   }
 
   bool isAt(Value buffer, Place where) {
     auto op = buffer.getDefiningOp<plan::BufferOp>();
-    return op.getOffset() && static_cast<int64_t>(*op.getOffset()) == where.offset &&
+    return op.getOffset() &&
+           static_cast<int64_t>(*op.getOffset()) == where.offset &&
            op.getAllocation() == where.allocation;
   }
 
@@ -126,12 +126,14 @@ private:
   }
 
   SmallVector<Value> lookup(ValueRange values) {
-    return llvm::map_to_vector(values, [&](Value v) { return buffers.lookup(v); });
+    return llvm::map_to_vector(values,
+                               [&](Value v) { return buffers.lookup(v); });
   }
 
   void countTraffic(ValueRange values) {
     for (Value v : values)
-      bytes += plan::placeBytes(cast<RankedTensorType>(v.getType())).value_or(0);
+      bytes +=
+          plan::placeBytes(cast<RankedTensorType>(v.getType())).value_or(0);
   }
 
   void lower(Operation *op) {
@@ -146,7 +148,8 @@ private:
     } else if (auto load = dyn_cast<llm::FlatLoadOp>(op)) {
       at(load, storage.flat(load.getFlat()));
     } else if (auto store = dyn_cast<llm::GradientStoreOp>(op)) {
-      deliver(op->getLoc(), store.getValue(), storage.gradient(store.getName()));
+      deliver(op->getLoc(), store.getValue(),
+              storage.gradient(store.getName()));
     } else if (auto store = dyn_cast<llm::FlatStoreOp>(op)) {
       deliver(op->getLoc(), store.getValue(), storage.flat(store.getFlat()));
     } else if (auto clear = dyn_cast<llm::FlatClearOp>(op)) {
@@ -197,7 +200,8 @@ private:
     if (auto rowwise = dyn_cast<llm::RowwiseOp>(op)) {
       items = rowwise.getRows();
       // About 16 Ki elements are worth waking another thread for.
-      grain = std::max<int64_t>(1, 16384 / static_cast<int64_t>(rowwise.getCols()));
+      grain =
+          std::max<int64_t>(1, 16384 / static_cast<int64_t>(rowwise.getCols()));
     } else {
       // llm.attention and its gradient: one item a sequence and kv head.
       int64_t heads = op->getAttrOfType<IntegerAttr>("heads").getInt();
@@ -214,9 +218,10 @@ private:
         b, op->getLoc(),
         FlatSymbolRefAttr::get(b.getContext(), kernels.kernelFor(op)), reads,
         writes, b.getDenseI64ArrayAttr(scalars),
-        b.getDenseI64ArrayAttr({items, 1, 1}), b.getDenseI64ArrayAttr({1, 1, 1}),
-        b.getI64IntegerAttr(0), b.getI64IntegerAttr(grain),
-        b.getI64IntegerAttr(0), b.getDenseI64ArrayAttr({}));
+        b.getDenseI64ArrayAttr({items, 1, 1}),
+        b.getDenseI64ArrayAttr({1, 1, 1}), b.getI64IntegerAttr(0),
+        b.getI64IntegerAttr(grain), b.getI64IntegerAttr(0),
+        b.getDenseI64ArrayAttr({}));
     (void)launch;
     countTraffic(op->getOperands());
     countTraffic(op->getResults());

@@ -37,8 +37,8 @@ LogicalResult Storage::collect(ModuleOp module) {
     for (unsigned i = 0; i < f.getNumArguments(); ++i) {
       StringRef name = named(f.getArgAttrDict(i), llm::LlmDialect::kInputAttr);
       if (name.empty())
-        return f.emitError() << "argument " << i << " lacks "
-                             << llm::LlmDialect::kInputAttr;
+        return f.emitError()
+               << "argument " << i << " lacks " << llm::LlmDialect::kInputAttr;
       Slot &slot = inputs[name];
       slot.bytes = std::max(slot.bytes, bytesOf(f.getArgument(i).getType()));
     }
@@ -46,8 +46,8 @@ LogicalResult Storage::collect(ModuleOp module) {
       StringRef name =
           named(f.getResultAttrDict(i), llm::LlmDialect::kOutputAttr);
       if (name.empty())
-        return f.emitError() << "result " << i << " lacks "
-                             << llm::LlmDialect::kOutputAttr;
+        return f.emitError()
+               << "result " << i << " lacks " << llm::LlmDialect::kOutputAttr;
       Slot &slot = outputs[name];
       slot.bytes = std::max(slot.bytes, bytesOf(f.getResultTypes()[i]));
     }
@@ -59,9 +59,9 @@ LogicalResult Storage::collect(ModuleOp module) {
         if (isNew)
           weightBytes = aligned(weightBytes + bytesOf(type));
         else if (it->second.type != type)
-          return op.emitError() << "'" << weight.getName() << "' is " << type
-                                << " here and " << it->second.type
-                                << " elsewhere";
+          return op.emitError()
+                 << "'" << weight.getName() << "' is " << type << " here and "
+                 << it->second.type << " elsewhere";
       } else if (auto parameter = dyn_cast<llm::ParameterOp>(op)) {
         if (layout.entries.find(parameter.getName())->second.type !=
             parameter.getType())
@@ -73,8 +73,8 @@ LogicalResult Storage::collect(ModuleOp module) {
         Type type = op.getNumOperands() ? op.getOperand(0).getType()
                                         : op.getResult(0).getType();
         if (it == layout.entries.end() || it->second.type != type)
-          return op.emitError() << "'" << name << "' is no parameter of type "
-                                << type;
+          return op.emitError()
+                 << "'" << name << "' is no parameter of type " << type;
       } else if (auto constant = dyn_cast<llm::ConstantOp>(op)) {
         auto [it, isNew] = constants.insert({constant.getValue(), Slot{}});
         if (isNew) {
@@ -176,11 +176,10 @@ void Storage::emit(OpBuilder &b, Location loc) const {
   if (trains) {
     auto state = [&](StringRef name, llm::Flat kind, Type type, double value) {
       Place place = flat(kind);
-      plan::TensorOp::create(b, loc, name, plan::Role::State, place.allocation,
-                             place.offset, RankedTensorType::get({1}, type),
-                             value == 0 ? plan::InitKind::Zero
-                                        : plan::InitKind::Value,
-                             value);
+      plan::TensorOp::create(
+          b, loc, name, plan::Role::State, place.allocation, place.offset,
+          RankedTensorType::get({1}, type),
+          value == 0 ? plan::InitKind::Zero : plan::InitKind::Value, value);
     };
     state("optimizer.step", llm::Flat::Step, b.getI64Type(), 0);
     state("optimizer.beta1_power", llm::Flat::Beta1Power, b.getF64Type(), 1);
@@ -190,10 +189,9 @@ void Storage::emit(OpBuilder &b, Location loc) const {
     auto value = cast<ElementsAttr>(entry.first);
     std::string name = "constant_" + std::to_string(i);
     plan::ConstantOp::create(b, loc, name, value);
-    plan::TensorOp::create(b, loc, name, plan::Role::Constant, "constants",
-                           entry.second.offset,
-                           cast<RankedTensorType>(value.getType()),
-                           plan::InitKind::Data, 0.0,
-                           FlatSymbolRefAttr::get(b.getContext(), name));
+    plan::TensorOp::create(
+        b, loc, name, plan::Role::Constant, "constants", entry.second.offset,
+        cast<RankedTensorType>(value.getType()), plan::InitKind::Data, 0.0,
+        FlatSymbolRefAttr::get(b.getContext(), name));
   }
 }

@@ -14,7 +14,8 @@ using namespace mlir;
 
 namespace {
 
-constexpr int64_t kAlignment = 256; // bytes; what cuBLASLt and vectors like best
+constexpr int64_t kAlignment =
+    256; // bytes; what cuBLASLt and vectors like best
 
 struct Placed {
   int64_t offset, end; // bytes

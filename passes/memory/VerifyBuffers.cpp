@@ -103,11 +103,11 @@ struct VerifyBuffers : llamac::impl::VerifyBuffersBase<VerifyBuffers> {
       Operation *owner = arena->owner(begin, end);
       if (owner == buffer)
         continue;
-      auto error = op.emitError("reads a buffer that ")
-                   << (owner ? "another has overwritten"
-                             : "is not wholly written");
-      error.attachNote(buffer.getLoc()) << "the buffer is at bytes " << begin
-                                        << " to " << end;
+      auto error =
+          op.emitError("reads a buffer that ")
+          << (owner ? "another has overwritten" : "is not wholly written");
+      error.attachNote(buffer.getLoc())
+          << "the buffer is at bytes " << begin << " to " << end;
       return false;
     }
     for (Value value : writes) {

@@ -29,9 +29,10 @@ static std::string recorded(const CompileCommand &c, StringRef arch) {
       << " --max-seq-length=" << c.maxLength
       << " --gradient-accumulation-steps=" << c.accumulation;
   if (!c.buckets.empty())
-    out << " --buckets=" << llvm::join(llvm::map_range(c.buckets, [](long n) {
-             return std::to_string(n);
-           }), ",");
+    out << " --buckets="
+        << llvm::join(llvm::map_range(c.buckets,
+                                      [](long n) { return std::to_string(n); }),
+                      ",");
   return text;
 }
 
@@ -48,8 +49,9 @@ static llvm::Expected<CompilerOptions> parse(const CompileCommand &c) {
   if (auto e = assign(options.grid, GridOptions::parse(c.shard)))
     return e;
   if (options.grid.dp != 1 || options.grid.tp != 1)
-    return llvm::createStringError(llvm::Twine("--shard=") + c.shard +
-                                   ": this llamac compiles for one device only");
+    return llvm::createStringError(
+        llvm::Twine("--shard=") + c.shard +
+        ": this llamac compiles for one device only");
   if (auto e = assign(options.task, TaskOptions::parse(c.task)))
     return e;
   if (auto e = assign(options.target, TargetOptions::parse(c.target, c.arch)))
@@ -62,9 +64,8 @@ static llvm::Expected<CompilerOptions> parse(const CompileCommand &c) {
   options.buckets.assign(c.buckets.begin(), c.buckets.end());
   for (size_t i = 1; i < c.buckets.size(); ++i)
     if (c.buckets[i] <= c.buckets[i - 1])
-      return llvm::createStringError("--buckets: " +
-                                     std::to_string(c.buckets[i]) +
-                                     " does not ascend");
+      return llvm::createStringError(
+          "--buckets: " + std::to_string(c.buckets[i]) + " does not ascend");
   if (!c.buckets.empty() && c.buckets.back() < c.maxLength)
     return llvm::createStringError(
         "--buckets: the largest, " + std::to_string(c.buckets.back()) +

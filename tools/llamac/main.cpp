@@ -16,7 +16,8 @@ using namespace llamac;
 
 /// MLIR's own flags (--mlir-print-ir-after-all, ...) go to MLIR; the rest is
 /// returned for CLI11. Nothing if MLIR does not know one; it has said so.
-static std::optional<std::vector<std::string>> splitArguments(int argc, char **argv) {
+static std::optional<std::vector<std::string>> splitArguments(int argc,
+                                                              char **argv) {
   std::vector<std::string> ours;
   std::vector<const char *> theirs = {argv[0]};
   for (int i = 1; i < argc; ++i)
@@ -45,7 +46,8 @@ int main(int argc, char **argv) {
   ImportCommand import;
   CLI::App *importApp = app.add_subcommand(
       "import", "Write model.mlir for a Hugging Face checkpoint directory");
-  importApp->add_option("hf_dir", import.directory, "Directory with config.json")
+  importApp
+      ->add_option("hf_dir", import.directory, "Directory with config.json")
       ->required();
   importApp->add_option("-o,--output", import.output, "model.mlir; - is stdout")
       ->required();
@@ -65,16 +67,19 @@ int main(int argc, char **argv) {
   app.add_option("--target", compile.target, "cpu");
   app.add_option("--arch", compile.arch,
                  "x86-64-v3 (default), x86-64-v4 or native");
-  app.add_option("--per-device-batch-size", compile.batch,
-                 "Sequences a batch")->check(CLI::Range(1, 65536));
+  app.add_option("--per-device-batch-size", compile.batch, "Sequences a batch")
+      ->check(CLI::Range(1, 65536));
   app.add_option("--max-seq-length", compile.maxLength,
-                 "Tokens a sequence keeps")->check(CLI::Range(1, 131072));
+                 "Tokens a sequence keeps")
+      ->check(CLI::Range(1, 131072));
   app.add_option("--gradient-accumulation-steps", compile.accumulation,
-                 "Micro-batches an optimizer step")->check(CLI::Range(1, 65536));
+                 "Micro-batches an optimizer step")
+      ->check(CLI::Range(1, 65536));
   app.add_option("--buckets", compile.buckets,
                  "Token counts to compile for, ascending; default: four an "
                  "octave up to batch size times sequence length")
-      ->delimiter(',')->check(CLI::Range(1, 1 << 24));
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1 << 24));
   app.add_option("--compile-to", compile.compileTo,
                  "Stop after this level and print it: graph, train, sharded, "
                  "fused, plan (plan with -o plan.fb writes the plan)");

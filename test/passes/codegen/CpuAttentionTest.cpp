@@ -1,9 +1,9 @@
 //===- CpuAttentionTest.cpp - Attention against float64 loops -------------===//
 #include "test/passes/codegen/KernelRunner.h"
 
-#include <ostream>
 #include <cstdio>
 #include <gtest/gtest.h>
+#include <ostream>
 
 using Floats = std::vector<float>;
 using Doubles = std::vector<double>;
