@@ -67,6 +67,9 @@ struct LaunchCall {
   std::array<std::uint32_t, 3> block{1, 1, 1};
   std::uint32_t sharedBytes = 0;
   std::uint32_t grain = 1;
+  /// The kernel itself waits for the work before it on its stream: it may be
+  /// started early. A device may ignore this.
+  bool programmatic = false;
 };
 
 struct MemoryInfo {
@@ -108,14 +111,25 @@ public:
   virtual void free(void *pointer) = 0;
   /// Bytes now allocated for `category`, as counted by the device itself.
   virtual std::uint64_t allocatedBytes(fb::Category category) const = 0;
-  /// Lends a Workspace allocation to the libraries behind gemm; the device
-  /// divides it among its streams. Not called if the plan has none.
-  virtual void setWorkspace(void *pointer, std::uint64_t bytes) {}
+  /// Lends a Workspace allocation to the libraries behind gemm, in equal parts
+  /// for streams [0, streams). Not called if the plan has none.
+  virtual void setWorkspace(void *pointer, std::uint64_t bytes,
+                            unsigned streams) {}
 
-  virtual void copyToDevice(void *target, const void *source,
-                            std::uint64_t bytes) = 0;
-  virtual void copyFromDevice(void *target, const void *source,
-                              std::uint64_t bytes) = 0;
+  /// `rows` rows of `width` bytes: one after another on the host, one every
+  /// `pitch` bytes on the device (at least `width`; any for one row).
+  virtual void copyRowsToDevice(void *target, std::uint64_t pitch,
+                                const void *source, std::uint64_t width,
+                                std::uint64_t rows) = 0;
+  virtual void copyRowsFromDevice(void *target, const void *source,
+                                  std::uint64_t pitch, std::uint64_t width,
+                                  std::uint64_t rows) = 0;
+  void copyToDevice(void *target, const void *source, std::uint64_t bytes) {
+    copyRowsToDevice(target, bytes, source, bytes, 1);
+  }
+  void copyFromDevice(void *target, const void *source, std::uint64_t bytes) {
+    copyRowsFromDevice(target, source, bytes, bytes, 1);
+  }
 
   // --- code -----------------------------------------------------------------
   /// Loads the bytes of a CodeObject. \throws Error(BadInput) if the format or

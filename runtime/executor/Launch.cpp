@@ -17,6 +17,7 @@ static LaunchCall callOf(const StepContext &context) {
   call.block = {launch.block_x(), launch.block_y(), launch.block_z()};
   call.sharedBytes = launch.shared_bytes();
   call.grain = launch.grain();
+  call.programmatic = launch.programmatic();
   return call;
 }
 

@@ -101,12 +101,15 @@ void Session::loadCode() {
 }
 
 void Session::allocateAll() {
+  unsigned streams = 1;
+  for (std::size_t i = 0; i < thePlan->programCount(); ++i)
+    streams = std::max<unsigned>(streams, thePlan->program(i).streams());
   for (std::size_t i = 0; i < thePlan->allocationCount(); ++i) {
     auto &allocation = thePlan->allocation(i);
     allocations.push_back(theDevice->allocate(
         allocation.bytes(), allocation.alignment(), allocation.category()));
     if (allocation.category() == fb::Category::Workspace && allocation.bytes())
-      theDevice->setWorkspace(allocations.back(), allocation.bytes());
+      theDevice->setWorkspace(allocations.back(), allocation.bytes(), streams);
   }
 }
 
@@ -124,53 +127,15 @@ void Session::uploadConstants() {
       continue;
     auto *data =
         thePlan->root().constants()->Get(tensor.init()->constant())->data();
-    theDevice->copyToDevice(range(tensor.buffer()).pointer, data->data(),
-                            data->size());
+    writeTensor(tensor.role(), viewOf(tensor.name()),
+                std::as_bytes(std::span(data->data(), data->size())));
   }
 }
 
 DeviceRange Session::range(std::size_t i) const {
   auto &buffer = thePlan->buffer(i);
   auto *base = static_cast<char *>(allocations[buffer.allocation()]);
-  return {base + buffer.offset(), thePlan->bytes(i)};
-}
-
-const fb::Tensor &Session::tensor(fb::Role role, std::string_view name) const {
-  auto *found = thePlan->findTensor(role, name);
-  if (!found)
-    fail(ExitCode::BadInput, thePlan->path(), ": the plan has no ",
-         nameOf(role), " '", printable(name), "'");
-  return *found;
-}
-
-void Session::writeTensor(fb::Role role, std::string_view name,
-                          std::span<const std::byte> bytes) {
-  auto target = range(tensor(role, name).buffer());
-  if (bytes.size() != target.bytes)
-    fail(ExitCode::BadInput, nameOf(role), " '", printable(name), "' has ",
-         target.bytes, " bytes in the plan, not ", bytes.size());
-  theDevice->copyToDevice(target.pointer, bytes.data(), bytes.size());
-}
-
-void Session::writeTensorPart(fb::Role role, std::string_view name,
-                              std::span<const std::byte> bytes,
-                              std::uint64_t offset) {
-  auto target = range(tensor(role, name).buffer());
-  if (offset > target.bytes || bytes.size() > target.bytes - offset)
-    fail(ExitCode::BadInput, nameOf(role), " '", printable(name), "' has ",
-         target.bytes, " bytes in the plan, [", offset, ", +", bytes.size(),
-         ") is outside");
-  theDevice->copyToDevice(static_cast<char *>(target.pointer) + offset,
-                          bytes.data(), bytes.size());
-}
-
-void Session::readTensor(fb::Role role, std::string_view name,
-                         std::span<std::byte> bytes) {
-  auto source = range(tensor(role, name).buffer());
-  if (bytes.size() != source.bytes)
-    fail(ExitCode::BadInput, nameOf(role), " '", printable(name), "' has ",
-         source.bytes, " bytes in the plan, not ", bytes.size());
-  theDevice->copyFromDevice(bytes.data(), source.pointer, bytes.size());
+  return {base + buffer.offset(), thePlan->rows(i).span()};
 }
 
 using Bindings = flatbuffers::Vector<flatbuffers::Offset<fb::Binding>>;

@@ -44,7 +44,8 @@ public:
   std::size_t tensorCount() const { return thePlan->tensorCount(); }
 
   /// Writes `bytes` at byte `offset` of a tensor's local, row-major elements
-  /// in the buffer's dtype. Without an offset the sizes must be equal.
+  /// in the buffer's dtype, one after another whatever the buffer's pitch.
+  /// Without an offset the sizes must be equal.
   /// \throws Error(BadInput) that names the tensor for an unknown one, a wrong
   /// size or a range outside.
   void writeTensor(fb::Role role, std::string_view name,
@@ -85,7 +86,8 @@ public:
     return theDevice->allocatedBytes(category);
   }
 
-  /// The device memory of buffer `i` of the plan.
+  /// The device memory of buffer `i` of the plan, from its first byte to its
+  /// last: with a pitch, gaps between rows included.
   DeviceRange range(std::size_t i) const;
 
 private:

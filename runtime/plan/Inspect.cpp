@@ -134,6 +134,15 @@ std::map<std::string, std::size_t> stepsByKind(const fb::Program &program) {
   return counts;
 }
 
+/// Launches that may begin before the step before them has ended.
+std::size_t programmaticLaunches(const fb::Program &program) {
+  std::size_t count = 0;
+  for (auto *step : *program.steps())
+    if (auto *launch = step->operation_as_Launch())
+      count += launch->programmatic();
+  return count;
+}
+
 /// How many launches of all programs use each kernel.
 std::vector<std::size_t> kernelUses(const Plan &plan) {
   std::vector<std::size_t> uses(sizeOf(plan.root().kernels()));
@@ -240,6 +249,12 @@ void inspect(const Plan &plan, std::ostream &out) {
           << human(bytes[c]) << " (" << bytes[c] << ")\n";
   }
   out << "  " << padded("total", 18) << human(total) << " (" << total << ")\n";
+  std::size_t pitched = 0;
+  for (std::size_t i = 0; i < plan.bufferCount(); ++i)
+    pitched += plan.rows(i).rows > 1;
+  if (pitched)
+    out << "  " << padded("pitched", 18) << pitched << " of "
+        << plan.bufferCount() << " buffers\n";
 
   out << "\nprograms\n";
   for (std::size_t i = 0; i < plan.programCount(); ++i) {
@@ -252,6 +267,8 @@ void inspect(const Plan &plan, std::ostream &out) {
       out << (first ? "" : ", ") << count << " " << kind;
       first = false;
     }
+    if (auto early = programmaticLaunches(program))
+      out << ", " << early << " programmatic";
     out << "), " << program.streams() << " streams, "
         << decimal(program.flops()) << "FLOP, " << human(program.bytes())
         << " traffic, " << human(program.activation_bytes())
@@ -343,7 +360,8 @@ std::string inspectJson(const Plan &plan) {
     json["tensors"].push_back({{"name", text(tensor.name())},
                                {"role", nameOf(tensor.role())},
                                {"dtype", nameOf(buffer.dtype())},
-                               {"local_shape", shape}});
+                               {"local_shape", shape},
+                               {"pitch", buffer.pitch()}});
   }
   json["programs"] = Json::array();
   for (std::size_t i = 0; i < plan.programCount(); ++i) {
@@ -356,6 +374,7 @@ std::string inspectJson(const Plan &plan) {
          {"streams", program.streams()},
          {"steps", program.steps()->size()},
          {"steps_by_kind", stepsByKind(program)},
+         {"programmatic_launches", programmaticLaunches(program)},
          {"flops", program.flops()},
          {"bytes", program.bytes()},
          {"activation_bytes", program.activation_bytes()}});

@@ -158,6 +158,14 @@ std::uint64_t Plan::bytes(std::size_t i) const {
   return elements(i) * sizeOf(buffer(i).dtype());
 }
 
+Plan::Rows Plan::rows(std::size_t i) const {
+  auto &b = buffer(i);
+  auto size = sizeOf(b.dtype());
+  if (b.pitch() == 0 || b.pitch() == b.shape()->Get(1))
+    return {1, bytes(i), bytes(i)};
+  return {b.shape()->Get(0), b.shape()->Get(1) * size, b.pitch() * size};
+}
+
 std::uint64_t Plan::gridSize() const {
   std::uint64_t size = 1;
   if (auto *grid = table->grid())

@@ -49,9 +49,18 @@ public:
   const fb::Tensor &tensor(std::size_t i) const;
   const fb::Program &program(std::size_t i) const;
 
-  /// Elements and bytes of buffer `i`.
+  /// Elements of buffer `i`, and their bytes one after another.
   std::uint64_t elements(std::size_t i) const;
   std::uint64_t bytes(std::size_t i) const;
+
+  /// How the elements of a buffer lie: `rows` times `rowBytes`, one row every
+  /// `pitch` bytes. Without a pitch that is one row.
+  struct Rows {
+    std::uint64_t rows = 1, rowBytes = 0, pitch = 0;
+    /// From the first byte to the last, gaps included.
+    std::uint64_t span() const { return (rows - 1) * pitch + rowBytes; }
+  };
+  Rows rows(std::size_t i) const;
 
   /// Devices in the grid: 1 without a grid.
   std::uint64_t gridSize() const;

@@ -19,23 +19,28 @@ inline constexpr std::uint64_t kMaxName = 1024;
 inline constexpr std::uint64_t kMaxStreams = 64;
 inline constexpr std::uint64_t kMaxWaits = 256;     // one per stream is enough
 inline constexpr std::uint64_t kMaxArguments = 500; // CUDA: 4 KB of parameters
+inline constexpr std::uint64_t kMaxInterleaved = 1024; // columns of a matrix
 inline constexpr std::uint64_t kMaxItems = (1ull << 31) - 1;
 
-/// A buffer after its own checks: where it is, all in range.
+/// A buffer after its own checks: where it is, all in range. With a pitch it is
+/// rows of `row` bytes, one every `pitch` bytes, and `end` is the last row's.
 struct Range {
   std::uint64_t allocation = 0;
   std::uint64_t begin = 0; ///< bytes in the allocation
   std::uint64_t end = 0;
-  bool overlaps(const Range &o) const {
-    return allocation == o.allocation && begin < o.end && o.begin < end;
-  }
+  std::uint64_t row = 0;   ///< bytes; 0 without a pitch
+  std::uint64_t pitch = 0; ///< bytes; 0 without a pitch
+
+  /// True if they share a byte. Two pitched ranges of different pitch count as
+  /// overlapping as soon as their extents do.
+  bool overlaps(const Range &o) const;
 };
 
 /// The plan, what is known of it so far, and where in it we are.
 struct Context {
   const fb::Plan &plan;
   const std::string &file;
-  std::vector<Range> ranges;         ///< of each buffer
+  std::vector<Range> ranges;         ///< of each buffer, pitched or not
   std::vector<std::uint64_t> counts; ///< elements of each buffer
   std::uint64_t gridSize = 1;
   std::string where; ///< "program 'train_64', step 3 (gemm, loc): "
@@ -80,6 +85,10 @@ void checkAligned(const Context &context, const flatbuffers::Vector<T> *vector,
                       reinterpret_cast<std::uintptr_t>(vector->Data()) % 8 == 0,
                   what, " is misaligned in the file");
 }
+
+/// Refuses a buffer whose rows lie apart.
+void checkPacked(const Context &context, std::uint64_t buffer,
+                 const char *what);
 
 /// "[2, 3]"
 std::string show(const flatbuffers::Vector<std::uint64_t> *shape);

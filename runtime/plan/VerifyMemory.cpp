@@ -33,6 +33,72 @@ static void checkAllocations(Context &context) {
   }
 }
 
+/// True if the bytes [begin, end) meet a row of `rows`, which has a pitch.
+static bool meetsRow(const Range &rows, std::uint64_t begin,
+                     std::uint64_t end) {
+  begin = std::max(begin, rows.begin);
+  end = std::min(end, rows.end);
+  if (begin >= end)
+    return false;
+  auto inRow = (begin - rows.begin) % rows.pitch;
+  // Inside a row, or beyond the gap after it in the next one, which is there:
+  // `end` is no later than the end of the last.
+  return inRow < rows.row || end - begin > rows.pitch - inRow;
+}
+
+bool Range::overlaps(const Range &o) const {
+  if (allocation != o.allocation || begin >= o.end || o.begin >= end)
+    return false;
+  if (!pitch && !o.pitch)
+    return true;
+  if (!pitch)
+    return meetsRow(o, begin, end);
+  if (!o.pitch)
+    return meetsRow(*this, o.begin, o.end);
+  if (pitch != o.pitch)
+    return true;
+  // Columns of one wider matrix: rows of the later one begin `distance` bytes
+  // after those of the earlier one, and may run into its next row.
+  const Range &first = begin <= o.begin ? *this : o;
+  const Range &second = begin <= o.begin ? o : *this;
+  auto distance = (second.begin - first.begin) % pitch;
+  if (distance < first.row)
+    return true;
+  // The next row of `first` may be beyond its last one.
+  return distance + second.row > pitch &&
+         meetsRow(first, second.begin + (pitch - distance), second.end);
+}
+
+void checkPacked(const Context &context, std::uint64_t buffer,
+                 const char *what) {
+  context.require(context.ranges[buffer].pitch == 0, what, " is buffer ",
+                  buffer, ", which has a pitch");
+}
+
+/// The bytes the rows of a buffer span, from its first to its last; fills in
+/// the pitch of `range`.
+static std::uint64_t checkPitch(const Context &context,
+                                const fb::Buffer &buffer, std::uint64_t bytes,
+                                Range &range) {
+  auto pitch = buffer.pitch();
+  if (pitch == 0)
+    return bytes;
+  context.require(sizeOf(buffer.shape()) == 2, "a pitch needs rank 2, not ",
+                  show(buffer.shape()));
+  auto rows = buffer.shape()->Get(0), columns = buffer.shape()->Get(1);
+  context.require(pitch >= columns, "a pitch of ", pitch,
+                  " elements is less than a row of ", columns);
+  if (pitch == columns)
+    return bytes; // said at length, but packed
+  std::uint64_t size = sizeOf(buffer.dtype());
+  context.require(pitch <= kMaxBytes / size &&
+                      rows - 1 <= kMaxBytes / (pitch * size),
+                  "a pitch of ", pitch, " elements is too large");
+  range.row = columns * size;
+  range.pitch = pitch * size;
+  return (rows - 1) * range.pitch + range.row;
+}
+
 static void checkBuffers(Context &context) {
   auto *allocations = context.plan.allocations();
   auto *buffers = context.plan.buffers();
@@ -55,14 +121,19 @@ static void checkBuffers(Context &context) {
     }
     auto *allocation = allocations->Get(buffer->allocation());
     auto offset = buffer->offset();
+    Range range;
+    auto span = checkPitch(context, *buffer, bytes, range);
     context.require(offset <= allocation->bytes() &&
-                        bytes <= allocation->bytes() - offset,
-                    "bytes [", offset, ", +", bytes, ") are outside its ",
+                        span <= allocation->bytes() - offset,
+                    "bytes [", offset, ", +", span, ") are outside its ",
                     "allocation of ", allocation->bytes());
     context.require(offset % size == 0 && allocation->alignment() >= size,
                     "offset ", offset, " does not fit the alignment of ",
                     nameOf(buffer->dtype()));
-    context.ranges.push_back({buffer->allocation(), offset, offset + bytes});
+    range.allocation = buffer->allocation();
+    range.begin = offset;
+    range.end = offset + span;
+    context.ranges.push_back(range);
     context.counts.push_back(bytes / size);
   }
 }
@@ -110,10 +181,11 @@ static void checkInit(const Context &context, const fb::Tensor &tensor) {
   auto *constants = context.plan.constants();
   context.require(init->constant() < sizeOf(constants), "constant ",
                   init->constant(), " of ", sizeOf(constants));
-  auto &range = context.ranges[tensor.buffer()];
+  auto size = context.counts[tensor.buffer()] *
+              sizeOf(context.buffer(tensor.buffer()).dtype());
   auto bytes = sizeOf(constants->Get(init->constant())->data());
-  context.require(bytes == range.end - range.begin, "its constant has ", bytes,
-                  " bytes instead of ", range.end - range.begin);
+  context.require(bytes == size, "its constant has ", bytes,
+                  " bytes instead of ", size);
 }
 
 /// Global shape, sharding and local shape agree: each dimension is cut into as
@@ -160,6 +232,10 @@ static void checkFamilies(Context &context, const ByName &byName) {
   for (auto &[key, tensor] : byName) {
     auto [name, role] = key;
     context.where = "tensor '" + std::string(name) + "': ";
+    // One flat buffer: the optimizer goes over it element by element.
+    if (role == fb::Role::Parameter || role == fb::Role::Gradient ||
+        role == fb::Role::FirstMoment || role == fb::Role::SecondMoment)
+      checkPacked(context, tensor->buffer(), nameOf(role));
     if (role == fb::Role::Parameter) {
       auto &range = context.ranges[tensor->buffer()];
       context.require(range.begin % 64 == 0,
@@ -222,10 +298,22 @@ void checkTensors(Context &context) {
            std::tie(y.first.allocation, y.first.begin);
   });
   context.where.clear();
-  for (std::size_t i = 1; i < used.size(); ++i)
-    context.require(!used[i - 1].first.overlaps(used[i].first), "tensors '",
-                    used[i - 1].second, "' and '", used[i].second,
-                    "' overlap in memory");
+  // Those whose extent reaches to where the next one begins: itself alone, but
+  // for tensors that are columns of one matrix.
+  std::vector<std::size_t> open;
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    auto &[range, name] = used[i];
+    std::erase_if(open, [&](std::size_t j) {
+      return used[j].first.allocation != range.allocation ||
+             used[j].first.end <= range.begin;
+    });
+    for (auto j : open)
+      context.require(!used[j].first.overlaps(range), "tensors '",
+                      used[j].second, "' and '", name, "' overlap in memory");
+    context.require(open.size() < kMaxInterleaved, "more than ",
+                    kMaxInterleaved, " tensors lie between each other's rows");
+    open.push_back(i);
+  }
 }
 
 } // namespace llamarun::verify

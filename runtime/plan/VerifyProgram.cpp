@@ -92,6 +92,7 @@ void checkSide(Context &context, const Bindings *bindings,
                               [&](auto &v) { return v.name == name; });
     context.require(value != known.end(), "unknown ", side, " '", name, "'");
     context.checkBuffer(index, value->name);
+    checkPacked(context, index, value->name);
     auto &buffer = context.buffer(index);
     bool same = buffer.dtype() == value->dtype &&
                 sizeOf(buffer.shape()) == value->shape.size();

@@ -21,11 +21,19 @@ struct Matrix {
   std::uint64_t rows, columns, leading;
 };
 
-/// The matrix lies inside its buffer's bytes.
+/// The matrix lies inside its buffer's bytes; one that begins at a buffer with
+/// a pitch is a panel of the matrix around it, and lies inside the allocation.
 void checkMatrix(const Context &context, const Matrix &matrix,
                  const char *what) {
   context.checkBuffer(matrix.buffer, what);
   auto count = context.counts[matrix.buffer];
+  auto &range = context.ranges[matrix.buffer];
+  if (range.pitch) {
+    auto *allocation = context.plan.allocations()->Get(
+        static_cast<flatbuffers::uoffset_t>(range.allocation));
+    count = (allocation->bytes() - range.begin) /
+            sizeOf(context.buffer(matrix.buffer).dtype());
+  }
   // rows - 1 <= count / leading keeps the product below from wrapping.
   bool inside = matrix.leading >= matrix.columns && matrix.columns <= count &&
                 matrix.rows - 1 <= count / matrix.leading &&
@@ -33,30 +41,24 @@ void checkMatrix(const Context &context, const Matrix &matrix,
   context.require(inside, what, " takes ", matrix.rows, " x ", matrix.columns,
                   " elements with leading dimension ", matrix.leading,
                   ", buffer ", matrix.buffer, " is ",
-                  show(context.buffer(matrix.buffer).shape()));
+                  show(context.buffer(matrix.buffer).shape()),
+                  range.pitch ? " in an allocation that ends before" : "");
 }
 
 /// True if two matrices share an element. Matrices that are column blocks of
 /// one wider matrix interleave without sharing any.
 bool share(const Context &context, const Matrix &x, const Matrix &y) {
-  auto sizeX = sizeOf(context.buffer(x.buffer).dtype());
-  auto sizeY = sizeOf(context.buffer(y.buffer).dtype());
-  auto span = [&](const Matrix &m, std::uint64_t size) {
+  auto rangeOf = [&](const Matrix &m) {
+    auto size = sizeOf(context.buffer(m.buffer).dtype());
     Range range = context.ranges[m.buffer];
-    range.end = range.begin + ((m.rows - 1) * m.leading + m.columns) * size;
+    range.row = m.columns * size;
+    range.pitch = m.leading * size;
+    range.end = range.begin + (m.rows - 1) * range.pitch + range.row;
+    if (m.rows == 1 || m.leading == m.columns)
+      range.row = range.pitch = 0;
     return range;
   };
-  Range rangeX = span(x, sizeX), rangeY = span(y, sizeY);
-  if (!rangeX.overlaps(rangeY))
-    return false;
-  if (sizeX != sizeY || x.leading != y.leading)
-    return true;
-  const Matrix &first = rangeX.begin <= rangeY.begin ? x : y;
-  const Matrix &second = rangeX.begin <= rangeY.begin ? y : x;
-  auto distance = (rangeX.begin <= rangeY.begin ? rangeY.begin - rangeX.begin
-                                                : rangeX.begin - rangeY.begin) /
-                  sizeX % x.leading;
-  return !(distance >= first.columns && distance + second.columns <= x.leading);
+  return rangeOf(x).overlaps(rangeOf(y));
 }
 
 void checkGemm(const Context &context, const fb::Gemm &gemm) {
@@ -128,6 +130,8 @@ void checkLaunch(const Context &context, const fb::Launch &launch) {
 void checkCopy(const Context &context, const fb::Copy &copy) {
   context.checkBuffer(copy.source(), "the source");
   checkWritable(context, copy.target(), "the target");
+  checkPacked(context, copy.source(), "the source");
+  checkPacked(context, copy.target(), "the target");
   auto &source = context.ranges[copy.source()];
   auto &target = context.ranges[copy.target()];
   context.require(source.end - source.begin == target.end - target.begin,
@@ -137,6 +141,7 @@ void checkCopy(const Context &context, const fb::Copy &copy) {
 
 void checkFill(const Context &context, const fb::Fill &fill) {
   checkWritable(context, fill.target(), "the target");
+  checkPacked(context, fill.target(), "the target");
   auto dtype = context.buffer(fill.target()).dtype();
   auto value = fill.value();
   bool whole = std::isfinite(value) && std::trunc(value) == value;
@@ -165,6 +170,8 @@ void checkCollective(const Context &context, const fb::Collective &op) {
   context.require(used != 0, "no grid axis");
   context.checkBuffer(op.source(), "the source");
   checkWritable(context, op.target(), "the target");
+  checkPacked(context, op.source(), "the source");
+  checkPacked(context, op.target(), "the target");
   context.require(context.buffer(op.source()).dtype() ==
                       context.buffer(op.target()).dtype(),
                   "source and target differ in dtype");

@@ -47,15 +47,17 @@ public:
   std::uint64_t allocatedBytes(fb::Category category) const override {
     return memory.allocated(category);
   }
-  void copyToDevice(void *target, const void *source,
-                    std::uint64_t bytes) override {
-    if (bytes)
-      std::memcpy(target, source, bytes);
+  void copyRowsToDevice(void *target, std::uint64_t pitch, const void *source,
+                        std::uint64_t width, std::uint64_t rows) override {
+    for (std::uint64_t i = 0; width && i < rows; ++i)
+      std::memcpy(static_cast<char *>(target) + i * pitch,
+                  static_cast<const char *>(source) + i * width, width);
   }
-  void copyFromDevice(void *target, const void *source,
-                      std::uint64_t bytes) override {
-    if (bytes)
-      std::memcpy(target, source, bytes);
+  void copyRowsFromDevice(void *target, const void *source, std::uint64_t pitch,
+                          std::uint64_t width, std::uint64_t rows) override {
+    for (std::uint64_t i = 0; width && i < rows; ++i)
+      std::memcpy(static_cast<char *>(target) + i * width,
+                  static_cast<const char *>(source) + i * pitch, width);
   }
 
   CodeHandle loadCode(fb::CodeFormat format, std::string_view arch,

@@ -34,26 +34,23 @@ public:
   std::uint64_t allocatedBytes(fb::Category category) const override {
     return memory.allocated(category);
   }
-  void setWorkspace(void *pointer, std::uint64_t bytes) override {
-    workspace = {pointer, bytes};
+  void setWorkspace(void *pointer, std::uint64_t bytes,
+                    unsigned count) override {
+    workspace = {pointer, bytes / count / 256 * 256};
+    workspaces = count;
   }
 
-  void copyToDevice(void *target, const void *source,
-                    std::uint64_t bytes) override {
-    if (!bytes)
-      return;
+  void copyRowsToDevice(void *target, std::uint64_t pitch, const void *source,
+                        std::uint64_t width, std::uint64_t rows) override {
     synchronize();
-    LLAMAC_CU(context.use(), cuMemcpyHtoDAsync, addressOf(target), source,
-              bytes, streams.get(0));
+    cudaCopyRowsIn(context, streams.get(0), target, pitch, source, width, rows);
     LLAMAC_CU(context.use(), cuStreamSynchronize, streams.get(0));
   }
-  void copyFromDevice(void *target, const void *source,
-                      std::uint64_t bytes) override {
-    if (!bytes)
-      return;
+  void copyRowsFromDevice(void *target, const void *source, std::uint64_t pitch,
+                          std::uint64_t width, std::uint64_t rows) override {
     synchronize();
-    LLAMAC_CU(context.use(), cuMemcpyDtoHAsync, target, addressOf(source),
-              bytes, streams.get(0));
+    cudaCopyRowsOut(context, streams.get(0), target, source, pitch, width,
+                    rows);
     LLAMAC_CU(context.use(), cuStreamSynchronize, streams.get(0));
   }
 
@@ -76,13 +73,18 @@ public:
   void gemm(StreamId stream, const GemmCall &call) override {
     context.use();
     blas.gemm(streams.get(stream), call, scratchOf(stream));
+    streams.endsInKernel(stream, true);
   }
   void launch(StreamId stream, const LaunchCall &call) override {
-    cudaLaunch(context, streams.get(stream), call);
+    auto *on = streams.get(stream);
+    cudaLaunch(context, on, call,
+               call.programmatic && streams.endsInKernel(stream));
+    streams.endsInKernel(stream, true);
   }
   void copy(StreamId stream, DeviceRange target, DeviceRange source) override {
     LLAMAC_CU(context.use(), cuMemcpyDtoDAsync, addressOf(target.pointer),
               addressOf(source.pointer), target.bytes, streams.get(stream));
+    streams.endsInKernel(stream, false);
   }
   void fill(StreamId stream, DeviceRange target, fb::DType dtype,
             double value) override {
@@ -91,6 +93,7 @@ public:
     auto address = addressOf(target.pointer);
     auto &cuda = context.use();
     auto *on = streams.get(stream);
+    streams.endsInKernel(stream, false);
     std::uint32_t words[2];
     std::memcpy(words, pattern.bytes, sizeof words);
     if (pattern.size == 1)
@@ -124,10 +127,10 @@ public:
 private:
   /// The part of the workspace that only `stream` uses.
   DeviceRange scratchOf(StreamId stream) const {
-    auto part = workspace.bytes / streams.count() / 256 * 256;
-    if (!part)
+    if (stream >= workspaces || !workspace.bytes)
       return {};
-    return {static_cast<char *>(workspace.pointer) + stream * part, part};
+    return {static_cast<char *>(workspace.pointer) + stream * workspace.bytes,
+            workspace.bytes};
   }
 
   CudaContext context; // first: everything else lives in it
@@ -135,7 +138,8 @@ private:
   CudaStreams streams;
   CudaBlas blas;
   std::vector<std::unique_ptr<CudaCode>> codes;
-  DeviceRange workspace;
+  DeviceRange workspace;   ///< of stream 0; the others' follow
+  unsigned workspaces = 0; ///< streams that have one
 };
 
 } // namespace

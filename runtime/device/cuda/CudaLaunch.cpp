@@ -70,7 +70,7 @@ void prepareCudaLaunch(const CudaContext &context, const LaunchCall &call) {
 }
 
 void cudaLaunch(const CudaContext &context, CUstream stream,
-                const LaunchCall &call) {
+                const LaunchCall &call, bool early) {
   std::vector<CUdeviceptr> values;
   for (auto &range : call.reads)
     values.push_back(addressOf(range.pointer));
@@ -81,10 +81,24 @@ void cudaLaunch(const CudaContext &context, CUstream stream,
   std::vector<void *> parameters;
   for (auto &value : values)
     parameters.push_back(&value);
-  LLAMAC_CU(context.use(), cuLaunchKernel, static_cast<CUfunction>(call.kernel),
-            call.grid[0], call.grid[1], call.grid[2], call.block[0],
-            call.block[1], call.block[2], call.sharedBytes, stream,
-            parameters.data(), nullptr);
+  CUlaunchAttribute attribute{};
+  attribute.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+  attribute.value.programmaticStreamSerializationAllowed = 1;
+  CUlaunchConfig config{};
+  config.gridDimX = call.grid[0];
+  config.gridDimY = call.grid[1];
+  config.gridDimZ = call.grid[2];
+  config.blockDimX = call.block[0];
+  config.blockDimY = call.block[1];
+  config.blockDimZ = call.block[2];
+  config.sharedMemBytes = call.sharedBytes;
+  config.hStream = stream;
+  if (early) {
+    config.attrs = &attribute;
+    config.numAttrs = 1;
+  }
+  LLAMAC_CU(context.use(), cuLaunchKernelEx, &config,
+            static_cast<CUfunction>(call.kernel), parameters.data(), nullptr);
 }
 
 } // namespace llamarun

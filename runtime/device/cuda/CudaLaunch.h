@@ -12,8 +12,11 @@ namespace llamarun {
 /// \throws Error(BadInput).
 void prepareCudaLaunch(const CudaContext &context, const LaunchCall &call);
 
-/// One pointer per buffer, reads first, then one int64 per scalar.
+/// One pointer per buffer, reads first, then one int64 per scalar. `early`: may
+/// start while the kernel before it on the stream runs (CUDA C++ Programming
+/// Guide, "Programmatic Dependent Launch"); in a capture that becomes a
+/// programmatic edge of the graph.
 void cudaLaunch(const CudaContext &context, CUstream stream,
-                const LaunchCall &call);
+                const LaunchCall &call, bool early);
 
 } // namespace llamarun

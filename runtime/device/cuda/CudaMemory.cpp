@@ -47,6 +47,50 @@ void CudaMemory::free(void *pointer) noexcept {
   cuda.cuMemFreeFn(block.base);
 }
 
+void cudaCopyRowsIn(const CudaContext &context, CUstream stream, void *target,
+                    std::uint64_t pitch, const void *source,
+                    std::uint64_t width, std::uint64_t rows) {
+  if (!width || !rows)
+    return;
+  if (rows == 1 || pitch == width) {
+    LLAMAC_CU(context.use(), cuMemcpyHtoDAsync, addressOf(target), source,
+              width * rows, stream);
+    return;
+  }
+  CUDA_MEMCPY2D copy{};
+  copy.srcMemoryType = CU_MEMORYTYPE_HOST;
+  copy.srcHost = source;
+  copy.srcPitch = width;
+  copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+  copy.dstDevice = addressOf(target);
+  copy.dstPitch = pitch;
+  copy.WidthInBytes = width;
+  copy.Height = rows;
+  LLAMAC_CU(context.use(), cuMemcpy2DAsync, &copy, stream);
+}
+
+void cudaCopyRowsOut(const CudaContext &context, CUstream stream, void *target,
+                     const void *source, std::uint64_t pitch,
+                     std::uint64_t width, std::uint64_t rows) {
+  if (!width || !rows)
+    return;
+  if (rows == 1 || pitch == width) {
+    LLAMAC_CU(context.use(), cuMemcpyDtoHAsync, target, addressOf(source),
+              width * rows, stream);
+    return;
+  }
+  CUDA_MEMCPY2D copy{};
+  copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+  copy.srcDevice = addressOf(source);
+  copy.srcPitch = pitch;
+  copy.dstMemoryType = CU_MEMORYTYPE_HOST;
+  copy.dstHost = target;
+  copy.dstPitch = width;
+  copy.WidthInBytes = width;
+  copy.Height = rows;
+  LLAMAC_CU(context.use(), cuMemcpy2DAsync, &copy, stream);
+}
+
 MemoryInfo CudaMemory::info() const {
   std::size_t free = 0, total = 0;
   LLAMAC_CU(context.use(), cuMemGetInfo, &free, &total);

@@ -43,4 +43,12 @@ private:
       counts{};
 };
 
+/// Puts a copy of rows on the stream (Device::copyRowsToDevice has the layout).
+void cudaCopyRowsIn(const CudaContext &context, CUstream stream, void *target,
+                    std::uint64_t pitch, const void *source,
+                    std::uint64_t width, std::uint64_t rows);
+void cudaCopyRowsOut(const CudaContext &context, CUstream stream, void *target,
+                     const void *source, std::uint64_t pitch,
+                     std::uint64_t width, std::uint64_t rows);
+
 } // namespace llamarun

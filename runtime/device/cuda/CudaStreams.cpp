@@ -45,11 +45,13 @@ void CudaStreams::waitEvent(StreamId stream, EventId event) {
   if (event >= events.size())
     fail(ExitCode::BadInput, "wait for event ", event, " of another capture");
   LLAMAC_CU(context.use(), cuStreamWaitEvent, get(stream), events[event], 0);
+  endsInKernel(stream, false);
 }
 
 void CudaStreams::beginCapture(unsigned count) {
   grow(count);
   dropEvents();
+  tails.clear();
   // Relaxed: cuBLASLt may load a kernel the first time it is asked for it.
   LLAMAC_CU(context.use(), cuStreamBeginCapture, get(0),
             CU_STREAM_CAPTURE_MODE_RELAXED);
@@ -64,6 +66,7 @@ void CudaStreams::beginCapture(unsigned count) {
 std::unique_ptr<Graph> CudaStreams::endCapture() {
   auto &cuda = context.use();
   CUgraph graph = nullptr;
+  tails.clear();
   try {
     for (unsigned i = 1; i < captured; ++i)
       waitEvent(0, recordEvent(i));

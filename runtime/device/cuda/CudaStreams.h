@@ -40,9 +40,16 @@ public:
     grow(stream + 1);
     return streams[stream];
   }
-  /// Streams of this capture; outside a capture, all there are.
-  unsigned count() const {
-    return captured ? captured : static_cast<unsigned>(streams.size());
+
+  /// Whether the work put on a stream last is a kernel that nothing else has to
+  /// be waited for with: then one that waits by itself may start early.
+  bool endsInKernel(StreamId stream) const {
+    return stream < tails.size() && tails[stream];
+  }
+  void endsInKernel(StreamId stream, bool kernel) {
+    if (stream >= tails.size())
+      tails.resize(stream + 1);
+    tails[stream] = kernel;
   }
 
   EventId recordEvent(StreamId stream);
@@ -54,6 +61,7 @@ public:
 private:
   const CudaContext &context;
   std::vector<CUstream> streams;
+  std::vector<bool> tails;     ///< by stream
   std::vector<CUevent> events; ///< of this capture
   unsigned captured = 0;       ///< streams of the capture, 0 outside one
 
