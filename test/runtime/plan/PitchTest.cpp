@@ -102,7 +102,7 @@ const Damage kDamages[] = {
        p.buffer(p.builder.plan.tensors.back()->buffer).offset =
            p.buffer(p.panel).offset + 2 * kPitch * 4;
      }},
-    {"Copy", "the source is buffer has a pitch",
+    {"Copy", "which has a pitch",
      [](Panel &p) {
        auto &program = *p.builder.plan.programs[0];
        auto &copy = p.builder.step(program, fb::CopyT{});
