@@ -9,7 +9,7 @@
 //    Work of one stream runs in order; between streams only events order it.
 //  * Between beginCapture and endCapture work is recorded, not run.
 //  * Transfers between host and device wait for all work put in before them and
-//    are complete on return.
+//    are complete on return; but for those named "enqueue", which are work.
 //  * All methods are called from one thread. Errors are llamarun::Error.
 //
 //===----------------------------------------------------------------------===//
@@ -20,6 +20,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -84,11 +85,27 @@ public:
   virtual ~Graph() = default;
 };
 
+/// A moment in a stream's work: Device::record. Made by a device, must not
+/// outlive it.
+class Mark {
+public:
+  virtual ~Mark() = default;
+};
+
+/// How a device chooses among algorithms for a GEMM.
+enum class Tune {
+  Off,  ///< the library's own guess
+  Load, ///< what tuneFile says, by timing what it lacks
+  Force ///< by timing, whatever tuneFile says
+};
+
 struct DeviceOptions {
   unsigned threads = 0; ///< CPU: worker threads, 0 = one per hardware thread
   unsigned ordinal = 0; ///< CUDA: which of the visible devices
-  /// Where tuning results are kept; empty = nowhere.
-  std::string cacheDirectory{};
+  Tune tune = Tune::Off;
+  std::string tuneFile{}; ///< read and replaced; empty = kept in memory
+  /// Told what a user may want to know, one line each, no newline.
+  std::function<void(const std::string &)> note{};
 };
 
 class Device {
@@ -131,6 +148,31 @@ public:
     copyRowsFromDevice(target, source, bytes, bytes, 1);
   }
 
+  // --- asynchronous transfers -----------------------------------------------
+  /// False if work is complete when the call that puts it in returns.
+  virtual bool isAsynchronous() const = 0;
+  /// Host memory that the device reads and writes by itself. Page-locked: to
+  /// be had in moderation. \throws Error(DoesNotFit).
+  virtual void *allocateStaging(std::uint64_t bytes) = 0;
+  virtual void freeStaging(void *pointer) = 0;
+  /// As the copies above, put on stream 0; `source` and `target` on the host
+  /// are staging memory that must stay as it is until the copy is done.
+  virtual void enqueueRowsToDevice(void *target, std::uint64_t pitch,
+                                   const void *source, std::uint64_t width,
+                                   std::uint64_t rows) = 0;
+  virtual void enqueueFromDevice(void *target, const void *source,
+                                 std::uint64_t bytes) = 0;
+
+  // --- marks ----------------------------------------------------------------
+  virtual std::unique_ptr<Mark> makeMark() = 0;
+  /// Marks the work put on `stream` so far, in place of what it marked before.
+  /// During a capture the graph sets the mark each time it runs.
+  virtual void record(Mark &mark, StreamId stream) = 0;
+  /// Waits until the marked work is done; at once if nothing was marked.
+  virtual void wait(Mark &mark) = 0;
+  /// Between two marks that were reached, by the device's own clock.
+  virtual double secondsBetween(Mark &from, Mark &to) = 0;
+
   // --- code -----------------------------------------------------------------
   /// Loads the bytes of a CodeObject. \throws Error(BadInput) if the format or
   /// architecture is not this device's. Lives as long as the device.
@@ -147,6 +189,8 @@ public:
   virtual void prepareGemm(const GemmCall &call) = 0;
   /// The same for a launch: grid and block limits, shared memory.
   virtual void prepareLaunch(const LaunchCall &call) = 0;
+  /// Called after the last of them, before the program is captured.
+  virtual void finishPreparation() {}
 
   // --- work -----------------------------------------------------------------
   virtual void gemm(StreamId stream, const GemmCall &call) = 0;

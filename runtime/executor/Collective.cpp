@@ -25,7 +25,7 @@ const Executor collectiveExecutor = {
       auto source = context.session.range(op.source());
       auto target = context.session.range(op.target());
       if (source.pointer != target.pointer)
-        context.device.copy(context.step.stream(), target, source);
+        context.device.copy(context.stream, target, source);
     }};
 
 } // namespace llamarun

@@ -3,13 +3,12 @@
 
 namespace llamarun {
 
-const Executor copyExecutor = {fb::Operation::Copy, [](const StepContext &) {},
-                               [](const StepContext &context) {
-                                 auto &copy = *context.step.operation_as_Copy();
-                                 context.device.copy(
-                                     context.step.stream(),
-                                     context.session.range(copy.target()),
-                                     context.session.range(copy.source()));
-                               }};
+const Executor copyExecutor = {
+    fb::Operation::Copy, [](const StepContext &) {},
+    [](const StepContext &context) {
+      auto &copy = *context.step.operation_as_Copy();
+      context.device.copy(context.stream, context.session.range(copy.target()),
+                          context.session.range(copy.source()));
+    }};
 
 } // namespace llamarun

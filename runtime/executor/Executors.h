@@ -18,6 +18,7 @@ struct StepContext {
   Device &device;
   std::span<const KernelHandle> kernels; ///< by index in the plan
   const fb::Step &step;
+  StreamId stream; ///< the step's, or another one
 };
 
 /// How one kind of operation runs. `prepare` is called outside capture, before

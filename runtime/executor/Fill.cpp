@@ -7,9 +7,9 @@ const Executor fillExecutor = {
     fb::Operation::Fill, [](const StepContext &) {},
     [](const StepContext &context) {
       auto &fill = *context.step.operation_as_Fill();
-      context.device.fill(
-          context.step.stream(), context.session.range(fill.target()),
-          context.plan.buffer(fill.target()).dtype(), fill.value());
+      context.device.fill(context.stream, context.session.range(fill.target()),
+                          context.plan.buffer(fill.target()).dtype(),
+                          fill.value());
     }};
 
 } // namespace llamarun

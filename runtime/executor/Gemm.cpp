@@ -43,7 +43,7 @@ const Executor gemmExecutor = {fb::Operation::Gemm,
                                  context.device.prepareGemm(callOf(context));
                                },
                                [](const StepContext &context) {
-                                 context.device.gemm(context.step.stream(),
+                                 context.device.gemm(context.stream,
                                                      callOf(context));
                                }};
 

@@ -27,7 +27,7 @@ const Executor launchExecutor = {
       context.device.prepareLaunch(callOf(context));
     },
     [](const StepContext &context) {
-      context.device.launch(context.step.stream(), callOf(context));
+      context.device.launch(context.stream, callOf(context));
     }};
 
 } // namespace llamarun

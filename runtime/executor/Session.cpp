@@ -21,8 +21,8 @@ static std::string mebibytes(std::uint64_t bytes) {
 }
 
 Session::Session(std::shared_ptr<const Plan> plan,
-                 std::unique_ptr<Device> device)
-    : thePlan(std::move(plan)), theDevice(std::move(device)) {
+                 std::unique_ptr<Device> device, const SessionOptions &options)
+    : thePlan(std::move(plan)), theDevice(std::move(device)), options(options) {
   auto kind = viewOf(thePlan->target().kind());
   if (kind != theDevice->kind())
     fail(ExitCode::BadInput, thePlan->path(), ": plan is for target '", kind,
@@ -114,7 +114,10 @@ void Session::allocateAll() {
 }
 
 void Session::releaseAll() {
-  graphs.clear(); // before the memory and the device they refer to
+  // Before the memory and the device they refer to.
+  graphs.clear();
+  current = last = nullptr;
+  slots.clear();
   for (auto *pointer : allocations)
     theDevice->free(pointer);
   allocations.clear();
@@ -136,109 +139,6 @@ DeviceRange Session::range(std::size_t i) const {
   auto &buffer = thePlan->buffer(i);
   auto *base = static_cast<char *>(allocations[buffer.allocation()]);
   return {base + buffer.offset(), thePlan->rows(i).span()};
-}
-
-using Bindings = flatbuffers::Vector<flatbuffers::Offset<fb::Binding>>;
-
-static const fb::Binding *findBinding(const Bindings *bindings,
-                                      std::string_view name) {
-  for (std::size_t i = 0; i < sizeOf(bindings); ++i)
-    if (viewOf(bindings->Get(static_cast<std::uint32_t>(i))->name()) == name)
-      return bindings->Get(static_cast<std::uint32_t>(i));
-  return nullptr;
-}
-
-bool Session::hasInput(const fb::Program &program,
-                       std::string_view name) const {
-  return findBinding(program.inputs(), name);
-}
-bool Session::hasOutput(const fb::Program &program,
-                        std::string_view name) const {
-  return findBinding(program.outputs(), name);
-}
-
-/// The range of a binding, which must exist and have `bytes`.
-static DeviceRange bound(const Session &session, const fb::Program &program,
-                         const Bindings *bindings, const char *side,
-                         std::string_view name, std::uint64_t bytes) {
-  auto *binding = findBinding(bindings, name);
-  if (!binding)
-    fail(ExitCode::BadInput, "program '", viewOf(program.name()), "' has no ",
-         side, " '", printable(name), "'");
-  auto range = session.range(binding->buffer());
-  if (range.bytes != bytes)
-    fail(ExitCode::BadInput, "program '", viewOf(program.name()), "': ", side,
-         " '", printable(name), "' has ", range.bytes, " bytes, not ", bytes);
-  return range;
-}
-
-void Session::writeInput(const fb::Program &program, std::string_view name,
-                         std::span<const std::byte> bytes) {
-  auto target =
-      bound(*this, program, program.inputs(), "input", name, bytes.size());
-  theDevice->copyToDevice(target.pointer, bytes.data(), bytes.size());
-}
-
-void Session::readOutput(const fb::Program &program, std::string_view name,
-                         std::span<std::byte> bytes) {
-  auto source =
-      bound(*this, program, program.outputs(), "output", name, bytes.size());
-  theDevice->copyFromDevice(bytes.data(), source.pointer, bytes.size());
-}
-
-void Session::prepare(const fb::Program &program) { graphOf(program); }
-
-void Session::run(const fb::Program &program) {
-  theDevice->run(graphOf(program));
-}
-
-Graph &Session::graphOf(const fb::Program &program) {
-  auto &graph = graphs[&program];
-  if (graph)
-    return *graph;
-  auto &steps = *program.steps();
-  // Both passes name the step an error comes from.
-  auto forEachStep = [&](auto &&action) {
-    for (std::uint32_t i = 0; i < steps.size(); ++i) {
-      auto &step = *steps.Get(i);
-      try {
-        action(i, StepContext{*this, *thePlan, *theDevice, kernels, step});
-      } catch (const Error &error) {
-        auto *location = thePlan->root().locations()->Get(step.location());
-        fail(error.code(), thePlan->path(), ": program '",
-             viewOf(program.name()), "', step ", i, " (",
-             nameOf(step.operation_type()), ", ", printable(viewOf(location)),
-             "): ", error.what());
-      }
-    }
-  };
-  std::set<std::uint32_t> waited;
-  for (auto *step : steps)
-    for (std::size_t j = 0; j < sizeOf(step->waits()); ++j)
-      waited.insert(step->waits()->Get(static_cast<std::uint32_t>(j)));
-
-  forEachStep([](std::uint32_t, const StepContext &context) {
-    executorOf(context.step.operation_type()).prepare(context);
-  });
-  std::unordered_map<std::uint32_t, EventId> events;
-  theDevice->beginCapture(program.streams());
-  try {
-    forEachStep([&](std::uint32_t i, const StepContext &context) {
-      auto &step = context.step;
-      for (std::size_t j = 0; j < sizeOf(step.waits()); ++j)
-        theDevice->waitEvent(
-            step.stream(),
-            events.at(step.waits()->Get(static_cast<std::uint32_t>(j))));
-      executorOf(step.operation_type()).enqueue(context);
-      if (waited.count(i))
-        events[i] = theDevice->recordEvent(step.stream());
-    });
-  } catch (...) {
-    theDevice->endCapture(); // the device must not stay in capture
-    throw;
-  }
-  graph = theDevice->endCapture();
-  return *graph;
 }
 
 } // namespace llamarun

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/device/Device.h"
+#include "runtime/executor/Staging.h"
 #include "runtime/plan/Plan.h"
 
 #include <array>
@@ -12,25 +13,59 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace llamarun {
+
+class Session;
+struct StepContext;
+
+struct SessionOptions {
+  /// Run programs step by step, not as a graph, and wait for each step: an
+  /// error of the device then names the step it came from. Slow.
+  bool debugSync = false;
+};
+
+/// A run whose outputs may be read while later runs are under way; they are
+/// kept as long as the object lives. Must not outlive its session.
+class PendingRun {
+public:
+  PendingRun() = default;
+  /// Waits for the run. \throws Error(BadInput) that names the program if the
+  /// device failed.
+  void wait() const;
+  /// Waits for the run, then reads a whole output of it.
+  void read(std::string_view name, std::span<std::byte> bytes) const;
+  /// By the device's clock, from its first input to its last output, or from
+  /// the end of the run before it if that is later. Waits.
+  double seconds() const;
+
+private:
+  friend class Session;
+  PendingRun(Session &session, std::shared_ptr<RunSlot> slot)
+      : session(&session), slot(std::move(slot)) {}
+  Session *session = nullptr;
+  std::shared_ptr<RunSlot> slot;
+};
 
 /// Owns the memory of a plan on a device and runs its programs. Knows nothing
 /// of training: weights, batches and files are its caller's.
 ///
 ///   Session session(plan, createDevice(plan->target().kind()->str()));
 ///   session.writeTensor(fb::Role::Weight, "score.weight", bytes);
-///   const fb::Program *p = session.find(fb::ProgramKind::Train, tokens,
-///   batch); session.writeInput(*p, "input_ids", bytes);   // every input,
-///   every step session.run(*p); session.readOutput(*p, "loss", bytes);
+///   auto *p = session.find(fb::ProgramKind::Train, tokens, batch);
+///   session.writeInput(*p, "input_ids", bytes); // every input, every run
+///   PendingRun run = session.run(*p);
+///   run.read("loss", bytes);                    // now or some runs later
 class Session {
 public:
   /// Allocates exactly the plan's allocations, uploads Data tensors from the
   /// plan's constants, leaves everything else zero and loads the code.
   /// \throws Error(BadInput) when the plan is for another target,
   /// Error(DoesNotFit) with the largest allocations when memory is short.
-  Session(std::shared_ptr<const Plan> plan, std::unique_ptr<Device> device);
+  Session(std::shared_ptr<const Plan> plan, std::unique_ptr<Device> device,
+          const SessionOptions &options = {});
   ~Session();
   Session(const Session &) = delete;
   Session &operator=(const Session &) = delete;
@@ -64,21 +99,28 @@ public:
     return thePlan->find(kind, tokens, sequences);
   }
 
-  /// Writes a whole input. Inputs of programs may share memory: write all of a
-  /// program's inputs before each run.
+  /// Writes a whole input for the next run; waits for nothing unless several
+  /// runs are already under way. Inputs of programs may share memory: write all
+  /// of a program's inputs before each run.
   void writeInput(const fb::Program &program, std::string_view name,
                   std::span<const std::byte> bytes);
   bool hasInput(const fb::Program &program, std::string_view name) const;
   bool hasOutput(const fb::Program &program, std::string_view name) const;
 
   /// Captures a program so that the first run() costs no more than the others.
+  /// Tunes its GEMMs, if the device does that.
   void prepare(const fb::Program &program);
   /// Runs a program; on an asynchronous device it may still run on return.
-  void run(const fb::Program &program);
-  /// Waits for the program, then reads a whole output.
+  PendingRun run(const fb::Program &program);
+  /// Waits for the program's last run, then reads a whole output.
   void readOutput(const fb::Program &program, std::string_view name,
                   std::span<std::byte> bytes);
   void synchronize() { theDevice->synchronize(); }
+
+  /// Seconds of each step of a program by itself: the median over `repeats`
+  /// runs in which every step waits for the one before it. The runs are real:
+  /// they read the inputs as they are and change what the program changes.
+  std::vector<double> profile(const fb::Program &program, unsigned repeats);
 
   /// Bytes really allocated, as the device counts them; inspect and --report
   /// predict the same numbers from the plan.
@@ -97,6 +139,15 @@ private:
   std::vector<KernelHandle> kernels;
   // By the program's address in the plan.
   std::unordered_map<const fb::Program *, std::unique_ptr<Graph>> graphs;
+  std::unordered_set<const fb::Program *> preparedSteps; ///< without a graph
+  SessionOptions options;
+  struct Layouts {
+    StagingLayout inputs, outputs;
+  };
+  std::unordered_map<const fb::Program *, Layouts> layouts;
+  std::vector<std::shared_ptr<RunSlot>> slots; ///< the one used last at the end
+  RunSlot *current = nullptr; ///< inputs are being written to it
+  RunSlot *last = nullptr;    ///< of the last run
 
   void checkMemory() const;
   void allocateAll();
@@ -104,7 +155,15 @@ private:
   void loadCode();
   void uploadConstants();
   const fb::Tensor &tensor(fb::Role role, std::string_view name) const;
+  const Layouts &layoutsOf(const fb::Program &program);
+  RunSlot &slotFor(const fb::Program &program);
+  void uploadInputs(RunSlot &slot);
   Graph &graphOf(const fb::Program &program);
+  void prepareSteps(const fb::Program &program);
+  void runStepByStep(const fb::Program &program);
+  template <typename Action>
+  void forEachStep(const fb::Program &program, bool oneStream, Action &&action);
+  friend class PendingRun;
 };
 
 } // namespace llamarun

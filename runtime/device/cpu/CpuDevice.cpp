@@ -9,7 +9,9 @@
 #include "runtime/support/Error.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <new>
 #include <sched.h>
 #include <thread>
 
@@ -24,6 +26,11 @@ unsigned availableThreads() {
     count = static_cast<unsigned>(CPU_COUNT(&set));
   return std::clamp(count, 1u, 256u);
 }
+
+struct CpuMark final : Mark {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point time;
+};
 
 class CpuDevice final : public Device {
 public:
@@ -58,6 +65,38 @@ public:
     for (std::uint64_t i = 0; width && i < rows; ++i)
       std::memcpy(static_cast<char *>(target) + i * width,
                   static_cast<const char *>(source) + i * pitch, width);
+  }
+
+  bool isAsynchronous() const override { return false; }
+  void *allocateStaging(std::uint64_t bytes) override {
+    return ::operator new (bytes, std::align_val_t{64});
+  }
+  void freeStaging(void *pointer) override {
+    ::operator delete (pointer, std::align_val_t{64});
+  }
+  void enqueueRowsToDevice(void *target, std::uint64_t pitch,
+                           const void *source, std::uint64_t width,
+                           std::uint64_t rows) override {
+    copyRowsToDevice(target, pitch, source, width, rows);
+  }
+  void enqueueFromDevice(void *target, const void *source,
+                         std::uint64_t bytes) override {
+    copyFromDevice(target, source, bytes);
+  }
+
+  // Work is done when record() is called, unless it is being captured: then a
+  // mark says nothing.
+  std::unique_ptr<Mark> makeMark() override {
+    return std::make_unique<CpuMark>();
+  }
+  void record(Mark &mark, StreamId) override {
+    static_cast<CpuMark &>(mark).time = CpuMark::Clock::now();
+  }
+  void wait(Mark &) override {}
+  double secondsBetween(Mark &from, Mark &to) override {
+    return std::chrono::duration<double>(static_cast<CpuMark &>(to).time -
+                                         static_cast<CpuMark &>(from).time)
+        .count();
   }
 
   CodeHandle loadCode(fb::CodeFormat format, std::string_view arch,

@@ -17,7 +17,8 @@ namespace {
 class CudaDevice final : public Device {
 public:
   explicit CudaDevice(const DeviceOptions &options)
-      : context(options.ordinal), memory(context), streams(context) {}
+      : context(options.ordinal), memory(context), streams(context),
+        blas(context, streams.get(0), options) {}
 
   std::string_view kind() const override { return "cuda"; }
   std::string name() const override {
@@ -54,6 +55,37 @@ public:
     LLAMAC_CU(context.use(), cuStreamSynchronize, streams.get(0));
   }
 
+  bool isAsynchronous() const override { return true; }
+  void *allocateStaging(std::uint64_t bytes) override {
+    return cudaAllocateStaging(context, bytes);
+  }
+  void freeStaging(void *pointer) override {
+    context.useQuietly().cuMemFreeHostFn(pointer);
+  }
+  void enqueueRowsToDevice(void *target, std::uint64_t pitch,
+                           const void *source, std::uint64_t width,
+                           std::uint64_t rows) override {
+    cudaCopyRowsIn(context, streams.get(0), target, pitch, source, width, rows);
+    streams.endsInKernel(0, false);
+  }
+  void enqueueFromDevice(void *target, const void *source,
+                         std::uint64_t bytes) override {
+    cudaCopyRowsOut(context, streams.get(0), target, source, bytes, bytes, 1);
+    streams.endsInKernel(0, false);
+  }
+
+  std::unique_ptr<Mark> makeMark() override {
+    return std::make_unique<CudaMark>(context);
+  }
+  void record(Mark &mark, StreamId stream) override {
+    streams.record(static_cast<CudaMark &>(mark), stream);
+  }
+  void wait(Mark &mark) override { static_cast<CudaMark &>(mark).wait(); }
+  double secondsBetween(Mark &from, Mark &to) override {
+    return static_cast<CudaMark &>(to).secondsSince(
+        static_cast<CudaMark &>(from));
+  }
+
   CodeHandle loadCode(fb::CodeFormat format, std::string_view arch,
                       std::span<const std::byte> data) override {
     checkCudaArch(format, arch, context.major(), context.minor());
@@ -65,7 +97,15 @@ public:
     return static_cast<CudaCode *>(code)->find(symbol);
   }
 
-  void prepareGemm(const GemmCall &call) override { blas.check(call); }
+  void prepareGemm(const GemmCall &call) override {
+    CudaProduct::check(call);
+    synchronize(); // what runs beside it would be timed with it
+    blas.prepare(call, scratchOf(0));
+  }
+  void finishPreparation() override {
+    context.use();
+    blas.finishPreparation();
+  }
   void prepareLaunch(const LaunchCall &call) override {
     prepareCudaLaunch(context, call);
   }

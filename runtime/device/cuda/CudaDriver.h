@@ -30,6 +30,8 @@ namespace llamarun {
   X(cuMemcpyDtoHAsync)                                                         \
   X(cuMemcpyDtoDAsync)                                                         \
   X(cuMemcpy2DAsync)                                                           \
+  X(cuMemHostAlloc)                                                            \
+  X(cuMemFreeHost)                                                             \
   X(cuMemsetD8Async)                                                           \
   X(cuMemsetD16Async)                                                          \
   X(cuMemsetD32Async)                                                          \
@@ -49,6 +51,9 @@ namespace llamarun {
   X(cuStreamEndCapture)                                                        \
   X(cuEventCreate)                                                             \
   X(cuEventRecord)                                                             \
+  X(cuEventRecordWithFlags)                                                    \
+  X(cuEventSynchronize)                                                        \
+  X(cuEventElapsedTime)                                                        \
   X(cuEventDestroy)                                                            \
   X(cuGraphInstantiateWithFlags)                                               \
   X(cuGraphLaunch)                                                             \

@@ -47,6 +47,17 @@ void CudaMemory::free(void *pointer) noexcept {
   cuda.cuMemFreeFn(block.base);
 }
 
+void *cudaAllocateStaging(const CudaContext &context, std::uint64_t bytes) {
+  auto &cuda = context.use();
+  void *pointer = nullptr;
+  auto result = cuda.cuMemHostAllocFn(
+      &pointer, std::max<std::uint64_t>(bytes, 1), CU_MEMHOSTALLOC_PORTABLE);
+  if (result != CUDA_SUCCESS)
+    fail(ExitCode::DoesNotFit, "cuMemHostAlloc of ", bytes,
+         " bytes of page-locked memory: ", cuda.describe(result));
+  return pointer;
+}
+
 void cudaCopyRowsIn(const CudaContext &context, CUstream stream, void *target,
                     std::uint64_t pitch, const void *source,
                     std::uint64_t width, std::uint64_t rows) {

@@ -43,6 +43,9 @@ private:
       counts{};
 };
 
+/// Page-locked host memory. \throws Error(DoesNotFit).
+void *cudaAllocateStaging(const CudaContext &context, std::uint64_t bytes);
+
 /// Puts a copy of rows on the stream (Device::copyRowsToDevice has the layout).
 void cudaCopyRowsIn(const CudaContext &context, CUstream stream, void *target,
                     std::uint64_t pitch, const void *source,

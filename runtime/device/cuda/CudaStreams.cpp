@@ -11,6 +11,28 @@ void CudaGraph::launch(CUstream stream) {
   LLAMAC_CU(context.use(), cuGraphLaunch, executable, stream);
 }
 
+CudaMark::CudaMark(const CudaContext &context) : context(context) {
+  LLAMAC_CU(context.use(), cuEventCreate, &event, CU_EVENT_DEFAULT);
+}
+
+CudaMark::~CudaMark() { context.useQuietly().cuEventDestroyFn(event); }
+
+void CudaMark::wait() { LLAMAC_CU(context.use(), cuEventSynchronize, event); }
+
+double CudaMark::secondsSince(CudaMark &earlier) {
+  float milliseconds = 0;
+  LLAMAC_CU(context.use(), cuEventElapsedTime, &milliseconds, earlier.event,
+            event);
+  return 1e-3 * static_cast<double>(milliseconds);
+}
+
+void CudaStreams::record(CudaMark &mark, StreamId stream) {
+  LLAMAC_CU(context.use(), cuEventRecordWithFlags, mark.event, get(stream),
+            captured ? CU_EVENT_RECORD_EXTERNAL : CU_EVENT_RECORD_DEFAULT);
+  if (captured) // a node of its own: what follows depends on it
+    endsInKernel(stream, false);
+}
+
 CudaStreams::~CudaStreams() {
   auto &cuda = context.useQuietly();
   dropEvents();

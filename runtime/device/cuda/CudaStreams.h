@@ -25,6 +25,23 @@ private:
   CUgraphExec executable;
 };
 
+/// An event that keeps the time.
+class CudaMark final : public Mark {
+public:
+  explicit CudaMark(const CudaContext &context);
+  ~CudaMark() override;
+  CudaMark(const CudaMark &) = delete;
+  CudaMark &operator=(const CudaMark &) = delete;
+
+  void wait();
+  double secondsSince(CudaMark &earlier);
+
+private:
+  friend class CudaStreams;
+  const CudaContext &context;
+  CUevent event = nullptr;
+};
+
 /// Streams are made as they are asked for; none waits for the legacy default
 /// stream.
 class CudaStreams {
@@ -51,6 +68,9 @@ public:
       tails.resize(stream + 1);
     tails[stream] = kernel;
   }
+
+  /// In a capture: a node that records the event whenever the graph runs.
+  void record(CudaMark &mark, StreamId stream);
 
   EventId recordEvent(StreamId stream);
   void waitEvent(StreamId stream, EventId event);
