@@ -87,6 +87,11 @@ public:
                    std::span<const std::byte> bytes);
   void writeTensorPart(fb::Role role, std::string_view name,
                        std::span<const std::byte> bytes, std::uint64_t offset);
+  /// The same as work of the device: `bytes` is staging memory that must stay
+  /// as it is until the copy is done (Device::record, wait).
+  void enqueueTensorPart(const fb::Tensor &tensor,
+                         std::span<const std::byte> bytes,
+                         std::uint64_t offset);
   /// Reads a whole tensor; `bytes` has its size.
   void readTensor(fb::Role role, std::string_view name,
                   std::span<std::byte> bytes);
@@ -116,6 +121,7 @@ public:
   void readOutput(const fb::Program &program, std::string_view name,
                   std::span<std::byte> bytes);
   void synchronize() { theDevice->synchronize(); }
+  bool debugSync() const { return options.debugSync; }
 
   /// Seconds of each step of a program by itself: the median over `repeats`
   /// runs in which every step waits for the one before it. The runs are real:
@@ -155,6 +161,8 @@ private:
   void loadCode();
   void uploadConstants();
   const fb::Tensor &tensor(fb::Role role, std::string_view name) const;
+  void checkPart(const fb::Tensor &tensor, std::uint64_t bytes,
+                 std::uint64_t offset) const;
   const Layouts &layoutsOf(const fb::Program &program);
   RunSlot &slotFor(const fb::Program &program);
   void uploadInputs(RunSlot &slot);

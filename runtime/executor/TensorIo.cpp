@@ -45,20 +45,37 @@ void Session::writeTensor(fb::Role role, std::string_view name,
   writeTensorPart(role, name, bytes, 0);
 }
 
+void Session::checkPart(const fb::Tensor &tensor, std::uint64_t bytes,
+                        std::uint64_t offset) const {
+  auto size = thePlan->bytes(tensor.buffer());
+  if (offset > size || bytes > size - offset)
+    fail(ExitCode::BadInput, nameOf(tensor.role()), " '",
+         printable(viewOf(tensor.name())), "' has ", size,
+         " bytes in the plan, [", offset, ", +", bytes, ") is outside");
+}
+
 void Session::writeTensorPart(fb::Role role, std::string_view name,
                               std::span<const std::byte> bytes,
                               std::uint64_t offset) {
-  auto buffer = tensor(role, name).buffer();
-  auto size = thePlan->bytes(buffer);
-  if (offset > size || bytes.size() > size - offset)
-    fail(ExitCode::BadInput, nameOf(role), " '", printable(name), "' has ",
-         size, " bytes in the plan, [", offset, ", +", bytes.size(),
-         ") is outside");
-  auto *base = static_cast<char *>(range(buffer).pointer);
-  forEachPiece(thePlan->rows(buffer), offset, bytes.size(),
+  auto &target = tensor(role, name);
+  checkPart(target, bytes.size(), offset);
+  auto *base = static_cast<char *>(range(target.buffer()).pointer);
+  forEachPiece(thePlan->rows(target.buffer()), offset, bytes.size(),
                [&](auto at, auto done, auto pitch, auto width, auto rows) {
                  theDevice->copyRowsToDevice(base + at, pitch,
                                              bytes.data() + done, width, rows);
+               });
+}
+
+void Session::enqueueTensorPart(const fb::Tensor &target,
+                                std::span<const std::byte> bytes,
+                                std::uint64_t offset) {
+  checkPart(target, bytes.size(), offset);
+  auto *base = static_cast<char *>(range(target.buffer()).pointer);
+  forEachPiece(thePlan->rows(target.buffer()), offset, bytes.size(),
+               [&](auto at, auto done, auto pitch, auto width, auto rows) {
+                 theDevice->enqueueRowsToDevice(
+                     base + at, pitch, bytes.data() + done, width, rows);
                });
 }
 

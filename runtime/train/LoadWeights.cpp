@@ -2,29 +2,14 @@
 
 #include "runtime/support/Error.h"
 #include "runtime/train/Elements.h"
+#include "runtime/train/TensorUpload.h"
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 namespace llamarun {
 namespace {
-
-void writeConverted(Session &session, const fb::Tensor &tensor, fb::DType dtype,
-                    const TensorView &source) {
-  constexpr std::size_t kChunk = 1 << 18;
-  std::size_t width = bitsOf(source.dtype) / 8;
-  std::vector<float> values;
-  std::vector<std::byte> bytes;
-  for (std::size_t first = 0; first < source.elements(); first += kChunk) {
-    values.resize(std::min(kChunk, source.elements() - first));
-    bytes.resize(values.size() * sizeOf(dtype));
-    toFloat(source.dtype,
-            source.bytes.subspan(first * width, values.size() * width), values);
-    fromFloat(toFileDType(dtype), values, bytes);
-    session.writeTensorPart(tensor.role(), viewOf(tensor.name()), bytes,
-                            first * sizeOf(dtype));
-  }
-}
 
 /// The name under which the checkpoint has the tensor. With tied embeddings
 /// Transformers ignores an `lm_head.weight` of the file, unless that is the
@@ -39,28 +24,65 @@ std::string_view nameInFile(const Plan &plan, const HfCheckpoint &checkpoint,
                                                               : head;
 }
 
+/// Elements of a file's tensor in another dtype.
+void convert(const TensorView &source, DType dtype, std::uint64_t first,
+             std::span<std::byte> out) {
+  constexpr std::size_t kChunk = 1 << 14; // stays in the cache
+  std::size_t from = bitsOf(source.dtype) / 8, to = bitsOf(dtype) / 8;
+  std::vector<float> values(std::min(kChunk, out.size() / to));
+  for (std::size_t done = 0; done < out.size() / to;) {
+    auto count = std::min(values.size(), out.size() / to - done);
+    std::span<float> some(values.data(), count);
+    toFloat(source.dtype,
+            source.bytes.subspan((first + done) * from, count * from), some);
+    fromFloat(dtype, some, out.subspan(done * to, count * to));
+    done += count;
+  }
+}
+
 } // namespace
 
-void loadWeights(Session &session, const HfCheckpoint &checkpoint) {
+void loadWeights(Session &session, const HfCheckpoint &checkpoint,
+                 unsigned threads) {
   const Plan &plan = session.plan();
+  struct Found {
+    const fb::Tensor *tensor;
+    const TensorView *source;
+  };
+  // Everything is looked up before anything is sent.
+  std::vector<Found> tensors;
   for (std::size_t i = 0; i < plan.tensorCount(); ++i) {
     const fb::Tensor &tensor = plan.tensor(i);
     if (tensor.init()->kind() != fb::InitKind::Checkpoint)
       continue;
-    auto name = viewOf(tensor.name());
     auto dtype = plan.buffer(tensor.buffer()).dtype();
-    const TensorView &source = checkpoint.require(
-        nameInFile(plan, checkpoint, name), wholeShape(plan, tensor));
+    const TensorView &source =
+        checkpoint.require(nameInFile(plan, checkpoint, viewOf(tensor.name())),
+                           wholeShape(plan, tensor));
     if (!isConvertibleToFloat(source.dtype) ||
         !isConvertibleToFloat(toFileDType(dtype)))
       fail(ExitCode::BadInput, checkpoint.fileOf(source.name).string(),
            ": tensor '", source.name, "' is ", nameOf(source.dtype),
            "; the plan wants ", nameOf(dtype));
-    if (source.dtype == toFileDType(dtype))
-      session.writeTensor(tensor.role(), name, source.bytes);
-    else
-      writeConverted(session, tensor, dtype, source);
+    tensors.push_back({&tensor, &source});
   }
+  TensorUpload upload(session, threads);
+  for (auto [tensor, source] : tensors) {
+    auto dtype = toFileDType(plan.buffer(tensor->buffer()).dtype());
+    if (source->dtype == dtype)
+      upload.write(*tensor, [&, source = source](std::uint64_t first,
+                                                 std::span<std::byte> out) {
+        std::memcpy(out.data(),
+                    source->bytes.data() + first * (bitsOf(dtype) / 8),
+                    out.size());
+      });
+    else
+      upload.write(*tensor, [&, source = source](std::uint64_t first,
+                                                 std::span<std::byte> out) {
+        convert(*source, dtype, first, out);
+      });
+  }
+  upload.finish();
 }
 
 } // namespace llamarun

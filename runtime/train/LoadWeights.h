@@ -1,17 +1,37 @@
-//===- LoadWeights.h - From a checkpoint to the device ---------*- C++ -*-===//
+//===- LoadWeights.h - Frozen weights onto the device ----------*- C++ -*-===//
 #pragma once
 
 #include "runtime/executor/Session.h"
 #include "runtime/io/HfCheckpoint.h"
 
+#include <cstdint>
+#include <span>
+#include <string_view>
+
 namespace llamarun {
 
 /// Writes every tensor whose Init is Checkpoint from the Hugging Face
-/// directory, by its name there, converted to the buffer's dtype. Bytes go from
-/// the mapped file to the device, or through a small buffer if their dtype
-/// differs: there is never a second copy of the model. In a plan with tied
-/// embeddings `lm_head.weight` is the file's `model.embed_tokens.weight`.
+/// directory, by its name there, converted to the buffer's dtype. Threads copy
+/// (or convert) from the mapped files into a ring of staging buffers while the
+/// device fetches from it: there is never a second copy of the model. In a plan
+/// with tied embeddings `lm_head.weight` is the file's
+/// `model.embed_tokens.weight`.
+/// \param threads 0 = one per hardware thread.
 /// \throws Error(BadInput) naming file, tensor and shapes.
-void loadWeights(Session &session, const HfCheckpoint &checkpoint);
+void loadWeights(Session &session, const HfCheckpoint &checkpoint,
+                 unsigned threads = 0);
+
+/// The same tensors without a file, for benchmarks: vectors (the norms) are
+/// one, all else is normal with standard deviation 0.02, as Transformers
+/// initializes. Element i of a tensor is a function of (seed, name, i) alone.
+void drawWeights(Session &session, std::uint64_t seed, unsigned threads = 0);
+
+/// Elements [first, first + out.size()) of such a matrix: 0.02 times the
+/// normal quantile at (u + 1/2) / 2^16, u being the i % 4-th 16 bits of
+/// CounterRandom(seed, name).bits(i / 4). \p T is float, or std::uint16_t for
+/// the bits of bf16.
+template <typename T>
+void drawMatrix(std::uint64_t seed, std::string_view name, std::uint64_t first,
+                std::span<T> out);
 
 } // namespace llamarun

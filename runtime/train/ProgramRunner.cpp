@@ -1,8 +1,10 @@
 #include "runtime/train/ProgramRunner.h"
 
 #include "runtime/support/Error.h"
+#include "runtime/train/Elements.h"
 #include "runtime/train/TaskData.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <span>
@@ -14,11 +16,37 @@ template <typename T> std::span<const std::byte> bytesOf(const T &values) {
   return std::as_bytes(std::span(values));
 }
 
-float readScalar(Session &session, const fb::Program &program,
-                 std::string_view name) {
+float readScalar(const PendingRun &run, std::string_view name) {
   std::array<float, 1> value{};
-  session.readOutput(program, name, std::as_writable_bytes(std::span(value)));
+  run.read(name, std::as_writable_bytes(std::span(value)));
   return value[0];
+}
+
+/// "; the gradient of 'a' is not finite, nor are 3 others", or "".
+std::string namesOfBadGradients(Session &session) {
+  const Plan &plan = session.plan();
+  std::string first;
+  std::size_t others = 0;
+  for (std::size_t i = 0; i < plan.tensorCount(); ++i) {
+    auto &tensor = plan.tensor(i);
+    if (tensor.role() != fb::Role::Gradient)
+      continue;
+    auto dtype = toFileDType(plan.buffer(tensor.buffer()).dtype());
+    std::vector<std::byte> bytes(plan.bytes(tensor.buffer()));
+    std::vector<float> values(plan.elements(tensor.buffer()));
+    session.readTensor(tensor.role(), viewOf(tensor.name()), bytes);
+    toFloat(dtype, bytes, values);
+    if (std::ranges::all_of(values, [](float v) { return std::isfinite(v); }))
+      continue;
+    if (first.empty())
+      first = viewOf(tensor.name());
+    else
+      ++others;
+  }
+  if (first.empty())
+    return "";
+  return "; the gradient of '" + first + "' is not finite" +
+         (others ? ", nor are " + std::to_string(others) + " others" : "");
 }
 
 } // namespace
@@ -105,8 +133,8 @@ void ProgramRunner::writeInputs(const fb::Program &program, const Batch &batch,
                       static_cast<std::int64_t>(seed), microBatches}));
 }
 
-StepResult ProgramRunner::train(const Dataset &data, const StepPlan &step,
-                                const Hyper &hyper) {
+PendingStep ProgramRunner::start(const Dataset &data, const StepPlan &step,
+                                 const Hyper &hyper) {
   HeadKind head = headOf(session.plan());
   std::uint64_t labels = 0;
   for (auto &indices : step)
@@ -114,7 +142,7 @@ StepResult ProgramRunner::train(const Dataset &data, const StepPlan &step,
   if (!labels)
     fail(ExitCode::BadInput, data.file, ": a batch without a single label");
 
-  StepResult result;
+  PendingStep pending;
   for (std::size_t i = 0; i < step.size(); ++i) {
     bool last = i + 1 == step.size();
     auto &program =
@@ -122,20 +150,37 @@ StepResult ProgramRunner::train(const Dataset &data, const StepPlan &step,
              step[i]);
     Batch batch = packFor(program, data, step[i]);
     writeInputs(program, batch, 1.0 / static_cast<double>(labels), hyper);
-    session.run(program);
+    pending.runs.push_back(session.run(program));
     ++microBatches;
-    result.loss += readScalar(session, program, "loss");
-    result.tokens += static_cast<std::uint64_t>(batch.tokens);
-    if (last) {
-      result.gradNorm = readScalar(session, program, "grad_norm");
-      result.learningRate = readScalar(session, program, "learning_rate");
-    }
+    pending.tokens += static_cast<std::uint64_t>(batch.tokens);
   }
+  pending.number = ++started;
+  return pending;
+}
+
+StepResult ProgramRunner::finish(const PendingStep &step) {
+  StepResult result;
+  result.tokens = step.tokens;
+  for (auto &run : step.runs)
+    result.loss += readScalar(run, "loss");
+  result.gradNorm = readScalar(step.runs.back(), "grad_norm");
+  result.learningRate = readScalar(step.runs.back(), "learning_rate");
   if (!std::isfinite(result.loss) || !std::isfinite(result.gradNorm))
     // abs: the sign of a NaN says nothing.
     fail(ExitCode::Numerics, "loss is ", std::abs(result.loss),
-         ", gradient norm ", std::abs(result.gradNorm));
+         ", gradient norm ", std::abs(result.gradNorm),
+         step.number == started
+             ? namesOfBadGradients(session)
+             : "; --debug-sync names the parameter whose gradient is not "
+               "finite");
   return result;
+}
+
+double PendingStep::seconds() const {
+  double sum = 0;
+  for (auto &run : runs)
+    sum += run.seconds();
+  return sum;
 }
 
 EvaluateResult ProgramRunner::evaluate(const Dataset &data,
@@ -149,14 +194,13 @@ EvaluateResult ProgramRunner::evaluate(const Dataset &data,
   // precision is lost over a large split.
   double scale = result.labels ? 1.0 / static_cast<double>(result.labels) : 0;
   writeInputs(program, batch, scale, {});
-  session.run(program);
+  PendingRun run = session.run(program);
   result.loss = session.hasOutput(program, "loss") && result.labels
-                    ? readScalar(session, program, "loss") / scale
+                    ? readScalar(run, "loss") / scale
                     : std::nan("");
   if (wantLogits) {
     std::vector<float> all(program.sequences() * logitColumns());
-    session.readOutput(program, "logits",
-                       std::as_writable_bytes(std::span(all)));
+    run.read("logits", std::as_writable_bytes(std::span(all)));
     all.resize(indices.size() * logitColumns());
     result.logits = std::move(all);
   }

@@ -29,6 +29,17 @@ struct StepResult {
   std::uint64_t tokens = 0; ///< real ones
 };
 
+/// A step that was put in and whose results are still to come; kept by the
+/// device as long as this is.
+struct PendingStep {
+  std::vector<PendingRun> runs; ///< of its micro-batches
+  std::uint64_t tokens = 0;
+  std::uint64_t number = 0; ///< counts start() of its runner
+
+  /// By the device's clock, all micro-batches. Waits for them.
+  double seconds() const;
+};
+
 struct EvaluateResult {
   double loss = 0; ///< sum over the labelled rows; NaN if there is none
   std::uint64_t labels = 0;  ///< labelled rows
@@ -45,10 +56,18 @@ public:
   ProgramRunner(Session &session, std::uint64_t seed)
       : session(session), seed(seed) {}
 
-  /// One optimizer step. \throws Error(Numerics) if loss or gradient norm is
-  /// not finite, Error(BadInput) for examples that do not suit the model.
+  /// Puts in one optimizer step without waiting for it. \throws
+  /// Error(BadInput) for examples that do not suit the model.
+  PendingStep start(const Dataset &data, const StepPlan &step,
+                    const Hyper &hyper);
+  /// Waits for the step. \throws Error(Numerics) if loss or gradient norm is
+  /// not finite. It names the parameter if no step was started since: the next
+  /// one overwrites the gradients.
+  StepResult finish(const PendingStep &step);
   StepResult train(const Dataset &data, const StepPlan &step,
-                   const Hyper &hyper);
+                   const Hyper &hyper) {
+    return finish(start(data, step, hyper));
+  }
 
   EvaluateResult evaluate(const Dataset &data, const MicroBatch &batch,
                           bool wantLogits);
@@ -69,6 +88,7 @@ private:
   Session &session;
   std::uint64_t seed;
   std::int64_t microBatches = 0; ///< trained so far: the counter of dropout
+  std::uint64_t started = 0;     ///< steps
 };
 
 /// Labels of the given examples: with one each, or for causal LM every token

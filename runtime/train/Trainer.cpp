@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <deque>
 
 namespace llamarun {
 
@@ -69,12 +70,13 @@ private:
                                      : sequentialOrder(training.size()));
   }
   void checkBatches() const;
-  void doStep(const StepPlan &step);
+  void startStep(const StepPlan &step);
+  void finishStep();
   void logStep(const StepResult &result);
   void evaluate();
   void save();
   void finish(int signal);
-  bool isDue(When when, std::int64_t every) const;
+  bool isDue(When when, std::int64_t every, std::uint64_t step) const;
 
   Session &session;
   ProgramRunner &runner;
@@ -94,6 +96,10 @@ private:
   double lossSum = 0, allLossSum = 0;
   std::uint64_t lossCount = 0;
   std::uint64_t savedAt = 0;
+  /// Put in and not yet looked at, oldest first. state.step counts those that
+  /// were looked at, `started` all.
+  std::deque<PendingStep> pending;
+  std::uint64_t started = 0;
 };
 
 /// Finds a batch that does not fit before the first step is taken. Batches are
@@ -137,17 +143,34 @@ void Trainer::logStep(const StepResult &result) {
   progress.log(shown);
 }
 
-void Trainer::doStep(const StepPlan &step) {
+void Trainer::startStep(const StepPlan &step) {
+  auto begin = Clock::now();
+  ++started;
+  try {
+    pending.push_back(runner.start(training, step, hyper));
+  } catch (const Error &error) {
+    progress.clear();
+    fail(error.code(), "step ", started, ": ", error.what());
+  }
+  trainSeconds += std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+void Trainer::finishStep() {
   auto begin = Clock::now();
   ++state.step;
   state.epoch = static_cast<double>(state.step) / static_cast<double>(perEpoch);
   StepResult result;
   try {
-    result = runner.train(training, step, hyper);
+    result = runner.finish(pending.front());
   } catch (const Error &error) {
     progress.clear();
-    fail(error.code(), "step ", state.step, ": ", error.what());
+    std::string kept =
+        error.code() == ExitCode::Numerics && savedAt
+            ? "; the adapter of step " + std::to_string(savedAt) + " is kept"
+            : "";
+    fail(error.code(), "step ", state.step, ": ", error.what(), kept);
   }
+  pending.pop_front();
   trainSeconds += std::chrono::duration<double>(Clock::now() - begin).count();
   state.tokens += result.tokens;
   state.gradNorm = result.gradNorm;
@@ -184,12 +207,12 @@ void Trainer::save() {
   savedAt = state.step;
 }
 
-bool Trainer::isDue(When when, std::int64_t every) const {
+bool Trainer::isDue(When when, std::int64_t every, std::uint64_t step) const {
   return (when == When::Steps &&
-          state.step % static_cast<std::uint64_t>(every) == 0) ||
-         (when == When::Epoch && state.step % perEpoch == 0) ||
+          step % static_cast<std::uint64_t>(every) == 0) ||
+         (when == When::Epoch && step % perEpoch == 0) ||
          // The last state is always evaluated, unless nothing is.
-         (when != When::Never && state.step == state.totalSteps);
+         (when != When::Never && step == state.totalSteps);
 }
 
 void Trainer::finish(int signal) {
@@ -207,18 +230,27 @@ void Trainer::finish(int signal) {
 
 TrainOutcome Trainer::run() {
   checkBatches();
+  // Where the device works by itself, it has the next step before the host
+  // looks at the results of this one.
+  std::size_t ahead =
+      session.device().isAsynchronous() && !session.debugSync() ? 1 : 0;
   int signal = 0;
-  for (std::uint64_t epoch = 0; state.step < state.totalSteps && !signal;
+  for (std::uint64_t epoch = 0; started < state.totalSteps && !signal;
        ++epoch) {
     for (auto &step : epochSteps(epoch)) {
-      doStep(step);
+      startStep(step);
       signal = options.stopRequested();
-      if (signal || state.step == state.totalSteps ||
-          isDue(options.save, options.saveSteps))
+      bool last = signal || started == state.totalSteps;
+      bool saves = last || isDue(options.save, options.saveSteps, started);
+      bool evaluates =
+          !signal && isDue(options.evaluate, options.evalSteps, started);
+      while (pending.size() > (saves || evaluates ? 0 : ahead))
+        finishStep();
+      if (saves)
         save();
-      if (!signal && isDue(options.evaluate, options.evalSteps))
+      if (evaluates)
         evaluate();
-      if (signal || state.step == state.totalSteps)
+      if (last)
         break;
     }
   }
