@@ -7,13 +7,22 @@
 #include "runtime/train/Initialize.h"
 #include "runtime/train/LoadWeights.h"
 
+#include <charconv>
+#include <cstdio>
+#include <map>
+#include <optional>
+
 namespace llamarun {
 
 void DeviceFlags::addTo(CLI::App &app) {
   app.add_option("plan", plan, "Plan made by llamac")->required();
   app.add_option("--weights", weights,
-                 "Hugging Face directory: config.json, safetensors, tokenizer")
+                 "Hugging Face directory: config.json, safetensors, tokenizer; "
+                 "or random[:SEED], for benchmarks")
       ->required();
+  app.add_option("--tokenizer", tokenizer,
+                 "Directory of tokenizer and config.json, if it is not that of "
+                 "the weights");
   app.add_option("--threads", threads,
                  "CPU threads for the device and for tokenizing; 0 = all")
       ->check(CLI::Range(0u, 4096u))
@@ -23,6 +32,43 @@ void DeviceFlags::addTo(CLI::App &app) {
                  "suffix as in 500MB, 8GiB; 0 = whatever the device has")
       ->transform(CLI::AsSizeValue(false))
       ->default_str("0");
+  app.add_option("--gpu", gpu, "Which of the visible GPUs")
+      ->check(CLI::Range(0u, 1023u))
+      ->capture_default_str();
+  static const std::map<std::string, Tune> kTune{
+      {"off", Tune::Off}, {"load", Tune::Load}, {"force", Tune::Force}};
+  app.add_option("--tune", tune,
+                 "GEMM algorithms on a GPU: the library's guess; by timing, "
+                 "kept beside the plan; by timing anew")
+      ->transform(CLI::CheckedTransformer(kTune))
+      ->option_text("off|load|force [load]");
+  app.add_option("--tune-file", tuneFile,
+                 "Where they are kept; default: PLAN.tune");
+  app.add_flag("--debug-sync", debugSync,
+               "Run programs step by step and wait for each: finds the step of "
+               "a device error, the parameter of a NaN. Slow");
+}
+
+std::string DeviceFlags::tokenizerDirectory() const {
+  if (!tokenizer.empty())
+    return tokenizer;
+  if (randomWeights())
+    fail(ExitCode::Usage, "--weights=", weights,
+         " brings no tokenizer: give --tokenizer");
+  return weights;
+}
+
+/// "random" is 0, "random:7" is 7.
+static std::uint64_t seedOf(const std::string &weights) {
+  std::uint64_t seed = 0;
+  auto colon = weights.find(':');
+  if (colon == weights.npos)
+    return seed;
+  const char *end = weights.data() + weights.size();
+  auto [rest, error] = std::from_chars(weights.data() + colon + 1, end, seed);
+  if (error != std::errc() || rest != end)
+    fail(ExitCode::Usage, "--weights=", weights, ": the seed is no number");
+  return seed;
 }
 
 std::shared_ptr<const Plan> DeviceFlags::loadPlan() const {
@@ -39,13 +85,28 @@ std::shared_ptr<const Plan> DeviceFlags::loadPlan() const {
 std::unique_ptr<Session> DeviceFlags::open(std::shared_ptr<const Plan> loaded,
                                            std::uint64_t seed) const {
   // Before the device takes memory: this names what is wrong with the files.
-  auto checkpoint = HfCheckpoint::open(weights);
+  std::optional<HfCheckpoint> checkpoint;
+  std::uint64_t weightSeed = 0;
+  if (randomWeights())
+    weightSeed = seedOf(weights);
+  else
+    checkpoint = HfCheckpoint::open(weights);
   DeviceOptions options;
   options.threads = threads;
+  options.ordinal = gpu;
+  options.tune = tune;
+  options.tuneFile = tuneFile.empty() ? plan + ".tune" : tuneFile;
+  options.note = [](const std::string &text) {
+    std::fprintf(stderr, "llamarun: %s\n", text.c_str());
+  };
   auto device = createDevice(viewOf(loaded->target().kind()), options);
   auto session =
-      std::make_unique<Session>(std::move(loaded), std::move(device));
-  loadWeights(*session, checkpoint);
+      std::make_unique<Session>(std::move(loaded), std::move(device),
+                                SessionOptions{.debugSync = debugSync});
+  if (checkpoint)
+    loadWeights(*session, *checkpoint, threads);
+  else
+    drawWeights(*session, weightSeed, threads);
   initializeTensors(*session, seed);
   return session;
 }

@@ -23,16 +23,29 @@ void addTrain(CLI::App &app, Command &command);
 void addEval(CLI::App &app, Command &command);
 void addPredict(CLI::App &app, Command &command);
 void addReplay(CLI::App &app, Command &command);
+void addBench(CLI::App &app, Command &command);
 void addInspect(CLI::App &app, Command &command);
 
 /// Flags of every command that runs a plan.
 struct DeviceFlags {
   std::string plan;
-  std::string weights;
+  std::string weights;   ///< a directory, or "random", "random:SEED"
+  std::string tokenizer; ///< empty: beside the weights
   unsigned threads = 0;
+  unsigned gpu = 0;
   std::uint64_t deviceMemory = 0;
+  Tune tune = Tune::Load;
+  std::string tuneFile; ///< empty: beside the plan
+  bool debugSync = false;
 
   void addTo(CLI::App &app);
+
+  bool randomWeights() const {
+    return weights == "random" || weights.starts_with("random:");
+  }
+  /// Where tokenizer and config.json are. \throws Error(Usage) if the weights
+  /// are random and --tokenizer is not given.
+  std::string tokenizerDirectory() const;
 
   /// Loads and verifies the plan and refuses it if it needs more than
   /// --device-memory.

@@ -18,7 +18,8 @@ struct EvalFlags {
 
 int runEval(const EvalFlags &flags) {
   auto plan = flags.device.loadPlan();
-  TaskData task(plan, flags.device.weights, flags.data, flags.device.threads);
+  TaskData task(plan, flags.device.tokenizerDirectory(), flags.data,
+                flags.device.threads);
   auto splits = task.evaluationSplits();
   if (splits.empty()) {
     if (task.glue())

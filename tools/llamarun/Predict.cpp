@@ -33,7 +33,8 @@ std::string logitsJson(const Evaluation &result, std::size_t columns) {
 
 int runPredict(const PredictFlags &flags) {
   auto plan = flags.device.loadPlan();
-  TaskData task(plan, flags.device.weights, flags.data, flags.device.threads);
+  TaskData task(plan, flags.device.tokenizerDirectory(), flags.data,
+                flags.device.threads);
   if (!task.glue())
     fail(ExitCode::Usage, "a --task=lm plan has no test set to predict");
   GlueTask glue = task.glue()->task;

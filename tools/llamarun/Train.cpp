@@ -146,7 +146,7 @@ std::vector<Dataset> loadEvaluation(const TrainFlags &flags,
   if (!flags.validation.empty()) {
     if (task.glue())
       fail(ExitCode::Usage, "--validation-file is for --task=lm plans");
-    TaskData file(plan, flags.device.weights, flags.validation,
+    TaskData file(plan, flags.device.tokenizerDirectory(), flags.validation,
                   flags.device.threads);
     evaluation.push_back(file.load(Split::Dev, flags.maxEvalSamples));
   }
@@ -164,7 +164,8 @@ int runTrain(TrainFlags &flags) {
     refuseToOverwrite(options.outputDir);
 
   auto plan = flags.device.loadPlan();
-  TaskData task(plan, flags.device.weights, flags.data, flags.device.threads);
+  TaskData task(plan, flags.device.tokenizerDirectory(), flags.data,
+                flags.device.threads);
   Dataset training = task.load(Split::Train, flags.maxTrainSamples);
   auto evaluation = loadEvaluation(flags, plan, task);
   auto seed = static_cast<std::uint64_t>(flags.seed);

@@ -37,6 +37,7 @@ int main(int argc, char **argv) {
   addTrain(app, command);
   addEval(app, command);
   addPredict(app, command);
+  addBench(app, command);
   addInspect(app, command);
   addReplay(app, command);
 

@@ -1,0 +1,131 @@
+// llamarun bench
+#include "runtime/io/AtomicFile.h"
+#include "runtime/support/Error.h"
+#include "runtime/train/BenchReport.h"
+#include "runtime/train/TaskData.h"
+#include "tools/llamarun/Command.h"
+
+#include <chrono>
+#include <optional>
+
+namespace llamarun {
+namespace {
+
+struct BenchFlags {
+  DeviceFlags device;
+  BenchOptions options;
+  std::string data, lengths = "sst2-like", json;
+  std::string profile; ///< a program's name; "commonest"
+  std::uint32_t profileRepeats = 20;
+  bool ceilings = false;
+  double bandwidth = 0, flops = 0; ///< TB/s, TFLOP/s
+  std::int64_t seed = 42;
+};
+
+Dataset dataFor(const BenchFlags &flags,
+                const std::shared_ptr<const Plan> &plan) {
+  if (!flags.data.empty()) {
+    TaskData task(plan, flags.device.tokenizerDirectory(), flags.data,
+                  flags.device.threads);
+    return task.load(Split::Train);
+  }
+  auto &task = plan->task();
+  std::size_t steps = std::size_t{flags.options.steps} + flags.options.warmup;
+  return makeSyntheticData(*plan, LengthModel::parse(flags.lengths),
+                           steps * task.batch() * task.accumulation(),
+                           static_cast<std::uint64_t>(flags.seed));
+}
+
+const fb::Program &profiledProgram(const Plan &plan, const std::string &name,
+                                   const BenchResult &result) {
+  if (name == "commonest")
+    return *result.commonest;
+  for (std::size_t i = 0; i < plan.programCount(); ++i)
+    if (viewOf(plan.program(i).name()) == name)
+      return plan.program(i);
+  fail(ExitCode::Usage, plan.path(), ": has no program '", name, "'");
+}
+
+int runBench(BenchFlags &flags) {
+  using Clock = std::chrono::steady_clock;
+  auto plan = flags.device.loadPlan();
+  Dataset data = dataFor(flags, plan);
+  auto seed = static_cast<std::uint64_t>(flags.seed);
+  auto start = Clock::now();
+  auto session = flags.device.open(plan, seed);
+  BenchContext context;
+  context.loadSeconds =
+      std::chrono::duration<double>(Clock::now() - start).count();
+  context.device = session->device().name();
+  context.weights = flags.device.weights;
+  context.lengths = flags.data.empty() ? flags.lengths : flags.data;
+  ProgramRunner runner(*session, seed);
+  BenchResult result = benchTraining(*session, runner, data, flags.options);
+  for (std::size_t c = 0; c < kCategories; ++c)
+    context.allocatedBytes +=
+        session->allocatedBytes(static_cast<fb::Category>(c));
+  auto memory = session->device().memoryInfo();
+  context.usedBytes = memory.totalBytes - memory.freeBytes;
+  // After the steps: it takes memory of its own.
+  if (flags.ceilings)
+    context.ceilings = measureCeilings(session->device());
+  if (flags.bandwidth > 0)
+    context.ceilings.bytesPerSecond = 1e12 * flags.bandwidth;
+  if (flags.flops > 0)
+    context.ceilings.flopsPerSecond = 1e12 * flags.flops;
+  printBench(stdout, *plan, context, result);
+  if (!flags.json.empty())
+    writeFileAtomically(flags.json, benchJson(*plan, context, result) + "\n");
+  if (!flags.profile.empty()) {
+    auto &program = profiledProgram(*plan, flags.profile, result);
+    auto times = session->profile(program, flags.profileRepeats);
+    printProfile(stdout, program, groupProfile(*plan, program, times),
+                 context.ceilings);
+  }
+  return 0;
+}
+
+} // namespace
+
+void addBench(CLI::App &app, Command &command) {
+  auto flags = std::make_shared<BenchFlags>();
+  auto *sub = app.add_subcommand(
+      "bench", "Time real training steps: latency, throughput, memory, floors");
+  flags->device.addTo(*sub);
+  sub->add_option("--data", flags->data,
+                  "Train on this, as llamarun train does; without it on "
+                  "made-up sentences");
+  sub->add_option("--lengths", flags->lengths,
+                  "Of made-up sentences: sst2-like, or fixed:N tokens")
+      ->capture_default_str();
+  sub->add_option("--steps", flags->options.steps, "Timed steps")
+      ->check(CLI::Range(1u, 1000000u))
+      ->capture_default_str();
+  sub->add_option("--warmup", flags->options.warmup, "Steps before those")
+      ->check(CLI::Range(0u, 1000000u))
+      ->capture_default_str();
+  sub->add_option("--seed", flags->seed, "Of adapter and sentences")
+      ->capture_default_str();
+  sub->add_option("--json", flags->json, "Also write the results there");
+  sub->add_flag("--ceilings", flags->ceilings,
+                "Measure the device's copy bandwidth and GEMM rate as well");
+  sub->add_option("--bandwidth", flags->bandwidth,
+                  "TB/s of a copy, for the byte floor")
+      ->check(CLI::PositiveNumber);
+  sub->add_option("--flops", flags->flops,
+                  "TFLOP/s of a GEMM, for the FLOP floor")
+      ->check(CLI::PositiveNumber);
+  sub->add_option("--profile", flags->profile,
+                  "Then time every step of this program by itself; without a "
+                  "name of the commonest one")
+      ->expected(0, 1)
+      ->default_str("commonest");
+  sub->add_option("--profile-repeats", flags->profileRepeats,
+                  "Runs of the profiled program")
+      ->check(CLI::Range(1u, 10000u))
+      ->capture_default_str();
+  sub->callback(
+      [&command, flags] { command = [flags] { return runBench(*flags); }; });
+}
+
+} // namespace llamarun
