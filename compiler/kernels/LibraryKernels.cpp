@@ -14,7 +14,8 @@ namespace {
 using Buffer = LibraryBuffer;
 using Launches = std::vector<LibraryLaunch>;
 
-constexpr int64_t kShortest = 128; // tokens that the one-launch gradient holds
+constexpr int64_t kShort = 128; // tokens that the one-launch gradient holds
+constexpr int64_t kLong = 256;  // tokens from which wgmma wins
 
 uint32_t ceilDiv(int64_t a, int64_t b) { return uint32_t((a + b - 1) / b); }
 
@@ -35,6 +36,22 @@ bool tensorCores(const AttentionShape &s, std::vector<int64_t> pitches) {
 /// The cubin of sm_90 has what sm_90a has.
 bool hopper(std::string_view arch, bool ptx) {
   return !ptx && (arch == "sm_90" || arch == "sm_90a");
+}
+
+using Variant = AttentionVariant;
+
+int64_t longest(const AttentionShape &s) {
+  return std::min(s.maxLength, s.tokens);
+}
+bool useHopper(const AttentionShape &s, std::string_view arch, bool ptx) {
+  return hopper(arch, ptx) &&
+         (s.variant == Variant::Hopper ||
+          (s.variant == Variant::Fastest && longest(s) >= kLong));
+}
+/// The one-launch gradient: 193 KiB of shared memory at head size 128.
+bool useShort(const AttentionShape &s, std::string_view arch, bool ptx) {
+  return (s.variant == Variant::Fastest || s.variant == Variant::Short) &&
+         longest(s) <= kShort && (s.headDim == 64 || hopper(arch, ptx));
 }
 
 std::string suffix(const AttentionShape &s) {
@@ -76,13 +93,17 @@ std::optional<Launches> attentionForwardLaunches(const AttentionShape &s,
                      reads,
                      writes,
                      scalars(s, pitches, true)}};
-  uint32_t tile = uint32_t(64 * s.headDim * 2);
+  bool wide = useHopper(s, arch, ptx);
+  int64_t rows = wide ? 128 : 64;
+  uint32_t tile = uint32_t(rows * s.headDim * 2);
+  std::string module = wide ? "attention_forward_hopper" : "attention_forward";
+  // wide: barriers, and room to begin at a multiple of 1024.
   return Launches{
-      {"attention_forward",
-       "attention_forward" + suffix(s),
-       {heads, uint32_t(kernels::slotCount(s.tokens, s.sequences, 64)), 1},
-       {128, 1, 1},
-       5 * tile,
+      {module,
+       module + suffix(s),
+       {heads, uint32_t(kernels::slotCount(s.tokens, s.sequences, rows)), 1},
+       {wide ? 384u : 128u, 1, 1},
+       5 * tile + (wide ? 1024 + 64 : 0),
        reads,
        writes,
        scalars(s, pitches, false)}};
@@ -122,9 +143,7 @@ std::optional<Launches> attentionGradLaunches(const AttentionShape &s,
                      {Buffer::Dk, Buffer::Dv},
                      scalars(s, pitchesKv, true)}};
   }
-  // The one-launch kernel holds a whole sequence: 193 KiB at head size 128.
-  if (std::min(s.maxLength, s.tokens) <= kShortest &&
-      (s.headDim == 64 || hopper(arch, ptx)))
+  if (useShort(s, arch, ptx))
     return Launches{{"attention_short_grad",
                      "attention_short_grad" + suffix(s),
                      {kvHeads, uint32_t(s.sequences + 1), 1},
@@ -133,21 +152,28 @@ std::optional<Launches> attentionGradLaunches(const AttentionShape &s,
                      readsQ,
                      {Buffer::Dq, Buffer::Dk, Buffer::Dv},
                      scalars(s, all, false)}};
-  uint32_t tile = uint32_t(64 * s.headDim * 2);
-  uint32_t slots = uint32_t(kernels::slotCount(s.tokens, s.sequences, 64));
-  return Launches{{"attention_backward",
-                   "attention_grad_q" + suffix(s),
+  bool wide = useHopper(s, arch, ptx);
+  int64_t rows = wide ? 128 : 64;
+  uint32_t tile = uint32_t(64 * s.headDim * 2), threads = wide ? 384 : 128;
+  uint32_t slots = uint32_t(kernels::slotCount(s.tokens, s.sequences, rows));
+  std::string module =
+                  wide ? "attention_backward_hopper" : "attention_backward",
+              infix = wide ? "_hopper" : "";
+  // wide: four tiles, four stages of two and 512 bytes, barriers, alignment.
+  uint32_t shared = 12 * tile + 4 * 512 + 64 + 1024;
+  return Launches{{module,
+                   "attention_grad_q" + infix + suffix(s),
                    {heads, slots, 1},
-                   {128, 1, 1},
-                   6 * tile + 256,
+                   {threads, 1, 1},
+                   wide ? shared : 6 * tile + 256,
                    readsQ,
                    {Buffer::Dq, Buffer::Delta},
                    scalars(s, pitchesQ, false)},
-                  {"attention_backward",
-                   "attention_grad_kv" + suffix(s),
+                  {module,
+                   "attention_grad_kv" + infix + suffix(s),
                    {kvHeads, slots, 1},
-                   {128, 1, 1},
-                   6 * tile + 1024,
+                   {threads, 1, 1},
+                   wide ? shared : 6 * tile + 1024,
                    readsKv,
                    {Buffer::Dk, Buffer::Dv},
                    scalars(s, pitchesKv, false)}};

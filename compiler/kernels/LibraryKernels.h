@@ -58,6 +58,11 @@ struct AttentionPitches {
   int64_t q, k, v, out, dout, dq, dk, dv;
 };
 
+/// Which bf16 kernels: Fastest by shape and architecture, or these wherever
+/// they can run, for tests and benches. Tiled: mma.sync, any length; Short: the
+/// one-launch gradient, at most 128 tokens a sequence; Hopper: wgmma.
+enum class AttentionVariant { Fastest, Tiled, Short, Hopper };
+
 /// llm.attention or llm.attention_grad over T = `tokens` rows in B =
 /// `sequences` packed sequences of at most `maxLength` tokens each.
 struct AttentionShape {
@@ -67,6 +72,7 @@ struct AttentionShape {
   int64_t maxLength; // a longer sequence gives wrong results
   AttentionPitches pitches;
   float scale; // > 0
+  AttentionVariant variant = AttentionVariant::Fastest;
 };
 
 /// Launches of the forward kernel, or none if the shape is impossible: head
