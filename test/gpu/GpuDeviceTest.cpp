@@ -159,6 +159,46 @@ TEST_F(GpuDevice, ReplaysStreamsThatWaitForEachOther) {
   }
 }
 
+TEST_F(GpuDevice, CopiesRowsThatLieApart) {
+  auto range = make(10 * 100);
+  std::vector<unsigned char> host(7 * 60), whole(1000), back(host.size());
+  for (std::size_t i = 0; i < host.size(); ++i)
+    host[i] = static_cast<unsigned char>(i % 251 + 1);
+  device->fill(0, range, fb::DType::U8, 255);
+  auto *at = static_cast<char *>(range.pointer) + 20;
+  device->copyRowsToDevice(at, 100, host.data(), 60, 7);
+  device->copyFromDevice(whole.data(), range.pointer, whole.size());
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    std::size_t row = i / 100, column = i % 100;
+    bool inside = row < 7 && column >= 20 && column < 80;
+    ASSERT_EQ(whole[i], inside ? host[row * 60 + column - 20] : 255) << i;
+  }
+  device->copyRowsFromDevice(back.data(), at, 100, 60, 7);
+  EXPECT_EQ(back, host);
+}
+
+TEST_F(GpuDevice, TransfersThatAreWorkAndMarks) {
+  constexpr std::uint64_t bytes = 32 << 20;
+  auto x = make(bytes), y = make(bytes);
+  auto *in = static_cast<std::uint32_t *>(device->allocateStaging(bytes));
+  auto *out = static_cast<std::uint32_t *>(device->allocateStaging(bytes));
+  auto begin = device->makeMark(), end = device->makeMark();
+  EXPECT_TRUE(device->isAsynchronous());
+  device->wait(*end); // nothing marked: does not hang
+  for (std::uint32_t i = 0; i < bytes / 4; ++i)
+    in[i] = i * 2654435761u;
+  device->record(*begin, 0);
+  device->enqueueRowsToDevice(x.pointer, bytes, in, bytes, 1);
+  device->copy(0, y, x);
+  device->enqueueFromDevice(out, y.pointer, bytes);
+  device->record(*end, 0);
+  device->wait(*end);
+  EXPECT_EQ(0, std::memcmp(in, out, bytes));
+  EXPECT_GT(device->secondsBetween(*begin, *end), 2.0 * bytes / 200e9);
+  device->freeStaging(in);
+  device->freeStaging(out);
+}
+
 template <typename Action> std::string refusal(Action action) {
   try {
     action();
