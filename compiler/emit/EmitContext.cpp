@@ -33,10 +33,13 @@ Vector<uint8_t> Context::blob(StringRef bytes) {
 }
 
 uint32_t Context::buffer(StringRef allocation, uint64_t offset,
-                         RankedTensorType type) {
+                         RankedTensorType type, uint64_t pitch) {
+  if (type.getRank() == 2 && pitch == uint64_t(type.getDimSize(1)))
+    pitch = 0;
   Place place(
       allocations.lookup(allocation), offset, dtypeOf(type.getElementType()),
-      std::vector<uint64_t>(type.getShape().begin(), type.getShape().end()));
+      std::vector<uint64_t>(type.getShape().begin(), type.getShape().end()),
+      pitch);
   auto [it, isNew] = bufferIndex.try_emplace(place, bufferList.size());
   if (isNew)
     bufferList.push_back(std::move(place));
@@ -44,9 +47,16 @@ uint32_t Context::buffer(StringRef allocation, uint64_t offset,
 }
 
 uint32_t Context::buffer(Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (auto view = value.getDefiningOp<plan::ViewOp>()) {
+    auto op = view.getSource().getDefiningOp<plan::BufferOp>();
+    uint64_t bytes = plan::elementBytes(type.getElementType());
+    return buffer(op.getAllocation(),
+                  *op.getOffset() + view.getOffset() * bytes, type,
+                  view.getPitch());
+  }
   auto op = value.getDefiningOp<plan::BufferOp>();
-  return buffer(op.getAllocation(), *op.getOffset(),
-                cast<RankedTensorType>(value.getType()));
+  return buffer(op.getAllocation(), *op.getOffset(), type);
 }
 
 uint32_t Context::location(Location loc) {
@@ -59,9 +69,9 @@ uint32_t Context::location(Location loc) {
 
 Vector<flatbuffers::Offset<fb::Buffer>> Context::bufferTable() {
   Tables<fb::Buffer> table;
-  for (auto &[allocation, offset, dtype, shape] : bufferList)
+  for (auto &[allocation, offset, dtype, shape, pitch] : bufferList)
     table.push_back(fb::CreateBuffer(builder, allocation, offset, dtype,
-                                     numbers<uint64_t>(shape)));
+                                     numbers<uint64_t>(shape), pitch));
   return tables(table);
 }
 

@@ -49,11 +49,12 @@ public:
   /// `bytes` at a multiple of 64 from the start of the payload.
   Vector<uint8_t> blob(llvm::StringRef bytes);
 
-  /// The buffer of `type` at byte `offset` of `allocation`; the same one twice
-  /// is one entry.
+  /// The buffer of `type` at byte `offset` of `allocation`, its rows `pitch`
+  /// elements apart (0: its row length); the same one twice is one entry.
   uint32_t buffer(llvm::StringRef allocation, uint64_t offset,
-                  mlir::RankedTensorType type);
-  /// The buffer that a `plan.buffer` result is. It has an offset.
+                  mlir::RankedTensorType type, uint64_t pitch = 0);
+  /// The buffer that a `plan.buffer` or `plan.view` result is. It has an
+  /// offset.
   uint32_t buffer(mlir::Value value);
   /// The entry of a location's text.
   uint32_t location(mlir::Location loc);
@@ -63,7 +64,8 @@ public:
 
 private:
   using Place =
-      std::tuple<uint32_t, uint64_t, fb::DType, std::vector<uint64_t>>;
+      std::tuple<uint32_t, uint64_t, fb::DType, std::vector<uint64_t>,
+                 uint64_t>;
   std::map<Place, uint32_t> bufferIndex;
   std::vector<Place> bufferList;
   llvm::StringMap<uint32_t> locationIndex;

@@ -100,7 +100,8 @@ private:
     auto table = fb::CreateLaunch(b, context.kernels.lookup(op.getKernel()),
                                   reads, writes, scalars, grid[0], grid[1],
                                   grid[2], block[0], block[1], block[2],
-                                  op.getSharedBytes(), op.getGrain());
+                                  op.getSharedBytes(), op.getGrain(),
+                                  op.getProgrammatic());
     return {fb::Operation::Launch, table.Union()};
   }
 

@@ -66,12 +66,27 @@ LLAMAC_HOST_DEVICE inline Place placeOfSlot(const int32_t *cuSeqlens,
 }
 
 /// Query heads that share a key head stand together: packed row r is head
-/// r % group of token r / group. A tile of 16 packed rows from `row` on has
-/// tokens up to this one (of a sequence of `length` tokens).
-LLAMAC_HOST_DEVICE inline int lastTokenOfPacked(int row, int group,
-                                                int length) {
-  int token = (row + 15) / group;
-  return token < length ? token : length - 1;
-}
+/// r % group of token r / group, for group <= 64 and r < 128 * group.
+struct PackedRows {
+  int group;
+  uint32_t reciprocal; // 2^20 / group, rounded up
+
+  LLAMAC_HOST_DEVICE explicit PackedRows(int group)
+      : group(group), reciprocal(((1u << 20) + group - 1) / group) {}
+  LLAMAC_HOST_DEVICE int token(int row) const {
+    return int(uint32_t(row) * reciprocal >> 20);
+  }
+  /// Elements from the group's first head of token 0 to the row, heads
+  /// `headDim` and tokens `pitch` apart.
+  LLAMAC_HOST_DEVICE int64_t offset(int row, int64_t pitch, int headDim) const {
+    int t = token(row);
+    return t * pitch + (row - t * group) * headDim;
+  }
+  /// Groups of 16 keys that rows row .. row+15 see, of `length` tokens.
+  LLAMAC_HOST_DEVICE int keyGroups(int row, int length) const {
+    int last = token(row + 15);
+    return (last < length ? last : length - 1) / 16 + 1;
+  }
+};
 
 } // namespace llamac::kernels

@@ -6,8 +6,9 @@
 //   reads  params f32 [R, 1024]; table i64 [S, 6], see FoldPlace.h
 //   writes weights bf16 or f32: the base of the allocation, 16-byte aligned;
 //          only the elements that the table names
-//   scalars S
-//   grid R, 128 threads: a block has one row of params, a thread 8 elements
+//   scalars S, R
+//   grid ceil(R / 4), 128 threads: a block has four rows of params, a thread 8
+//          elements of each
 // A segment has less than 2^31 elements. Full 16-byte stores where a segment's
 // columns, target and pitch are multiples of 8.
 // Reference and tests: test/compiler/kernels/FoldPlaceTest.cpp (places),
@@ -35,55 +36,75 @@ __device__ inline void storeOne(Bf16 *target, float x) {
 }
 __device__ inline void storeOne(float *target, float x) { *target = x; }
 
+/// Eight elements from `element` on, x, in the segment at `index` or a later
+/// one; returns which.
 template <typename T>
-__device__ inline void fold(const float *params, const int64_t *table,
-                            T *weights, int64_t segments) {
-  waitForEarlierWork();
-  int lane = threadIdx.x % 32;
-  int64_t rowFirst = int64_t(blockIdx.x) * kFoldRow,
-          element = rowFirst + threadIdx.x * 8;
-  float4 low = *reinterpret_cast<const float4 *>(params + element);
-  float4 high = *reinterpret_cast<const float4 *>(params + element + 4);
-
-  // The last segment that begins at or before the warp's first element, or the
-  // first of all; lanes go on from it.
-  int64_t warpFirst = rowFirst + (threadIdx.x - lane) * 8;
-  FoldSearch search{0, segments};
-  while (search.size > 1) {
-    int64_t probe = foldProbe(search, lane);
-    bool before = probe >= 0 && table[probe * kFoldFields] <= warpFirst;
-    int count = __popc(__ballot_sync(0xffffffffu, before));
-    search = foldNarrow(search, count > 0 ? count : 1);
-  }
-  int64_t index = search.low;
+__device__ inline int64_t place(T *weights, const int64_t *table,
+                                int64_t segments, int64_t index,
+                                int64_t element, float4 low, float4 high) {
   while (index + 1 < segments && table[(index + 1) * kFoldFields] <= element)
     ++index;
   FoldSegment segment = foldSegment(table, index);
   int64_t e = element - segment.first, rest = segment.count - e;
   if (e < 0 || rest <= 0)
-    return;
+    return index;
   float scale = __uint_as_float(uint32_t(segment.scaleBits));
   float x[8] = {low.x * scale,  low.y * scale,  low.z * scale,  low.w * scale,
                 high.x * scale, high.y * scale, high.z * scale, high.w * scale};
   if (rest >= 8 && foldsByEight(segment)) {
     storeEight(weights + foldTarget(segment, e), x);
-    return;
+    return index;
   }
 #pragma unroll
   for (int i = 0; i < 8; ++i)
     if (i < rest)
       storeOne(weights + foldTarget(segment, e + i), x[i]);
+  return index;
+}
+
+template <typename T>
+__device__ inline void fold(const float *params, const int64_t *table,
+                            T *weights, int64_t segments, int64_t rows) {
+  waitForEarlierWork();
+  int lane = threadIdx.x % 32;
+  int64_t first = int64_t(blockIdx.x) * kFoldRows * kFoldRow;
+  int64_t element = first + threadIdx.x * 8, end = rows * kFoldRow;
+  float4 low[kFoldRows], high[kFoldRows];
+#pragma unroll
+  for (int i = 0; i < kFoldRows; ++i)
+    if (element + i * kFoldRow < end) {
+      auto from =
+          reinterpret_cast<const float4 *>(params + element + i * kFoldRow);
+      low[i] = __ldcs(from);
+      high[i] = __ldcs(from + 1);
+    }
+
+  // The last segment that begins at or before the block's first element, or the
+  // first of all; threads go on from it.
+  FoldSearch search{0, segments};
+  while (search.size > 1) {
+    int64_t probe = foldProbe(search, lane);
+    bool before = probe >= 0 && table[probe * kFoldFields] <= first;
+    int count = __popc(__ballot_sync(0xffffffffu, before));
+    search = foldNarrow(search, count > 0 ? count : 1);
+  }
+  int64_t index = search.low;
+#pragma unroll
+  for (int i = 0; i < kFoldRows; ++i)
+    if (element + i * kFoldRow < end)
+      index = place(weights, table, segments, index, element + i * kFoldRow,
+                    low[i], high[i]);
 }
 
 } // namespace
 
 extern "C" __global__ void __launch_bounds__(128)
     fold_factors_bf16(const float *params, const int64_t *table, Bf16 *weights,
-                      int64_t segments) {
-  fold(params, table, weights, segments);
+                      int64_t segments, int64_t rows) {
+  fold(params, table, weights, segments, rows);
 }
 extern "C" __global__ void __launch_bounds__(128)
     fold_factors_f32(const float *params, const int64_t *table, float *weights,
-                     int64_t segments) {
-  fold(params, table, weights, segments);
+                     int64_t segments, int64_t rows) {
+  fold(params, table, weights, segments, rows);
 }

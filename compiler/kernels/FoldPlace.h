@@ -21,7 +21,8 @@
 namespace llamac::kernels {
 
 constexpr int kFoldFields = 6;
-constexpr int kFoldRow = 1024; // elements of a block: a row of the flat buffer
+constexpr int kFoldRow = 1024; // elements in a row of the flat buffer
+constexpr int kFoldRows = 4;   // rows of a block
 
 struct FoldSegment {
   int64_t first, count, columns, target, pitch, scaleBits;

@@ -14,7 +14,7 @@ namespace {
 using Buffer = LibraryBuffer;
 using Launches = std::vector<LibraryLaunch>;
 
-constexpr int64_t kShort = 128; // tokens that the one-launch gradient holds
+constexpr int64_t kShort = 128; // tokens that the one-launch kernels hold
 constexpr int64_t kLong = 256;  // tokens from which wgmma wins
 
 uint32_t ceilDiv(int64_t a, int64_t b) { return uint32_t((a + b - 1) / b); }
@@ -48,10 +48,11 @@ bool useHopper(const AttentionShape &s, std::string_view arch, bool ptx) {
          (s.variant == Variant::Hopper ||
           (s.variant == Variant::Fastest && longest(s) >= kLong));
 }
-/// The one-launch gradient: 193 KiB of shared memory at head size 128.
+/// A sequence a block: 192 KiB of shared memory at head size 128.
 bool useShort(const AttentionShape &s, std::string_view arch, bool ptx) {
   return (s.variant == Variant::Fastest || s.variant == Variant::Short) &&
-         longest(s) <= kShort && (s.headDim == 64 || hopper(arch, ptx));
+         longest(s) <= kShort && s.heads / s.kvHeads <= 64 &&
+         (s.headDim == 64 || hopper(arch, ptx));
 }
 
 std::string suffix(const AttentionShape &s) {
@@ -93,6 +94,16 @@ std::optional<Launches> attentionForwardLaunches(const AttentionShape &s,
                      reads,
                      writes,
                      scalars(s, pitches, true)}};
+  if (useShort(s, arch, ptx))
+    return Launches{{"attention_short",
+                     "attention_short" + suffix(s),
+                     {uint32_t(s.kvHeads), uint32_t(s.sequences + 1),
+                      ceilDiv(longest(s) * s.heads / s.kvHeads, 128)},
+                     {256, 1, 1},
+                     uint32_t(3 * 128 * s.headDim * 2),
+                     reads,
+                     writes,
+                     scalars(s, pitches, false)}};
   bool wide = useHopper(s, arch, ptx);
   int64_t rows = wide ? 128 : 64;
   uint32_t tile = uint32_t(rows * s.headDim * 2);
@@ -144,11 +155,11 @@ std::optional<Launches> attentionGradLaunches(const AttentionShape &s,
                      scalars(s, pitchesKv, true)}};
   }
   if (useShort(s, arch, ptx))
-    return Launches{{"attention_short_grad",
+    return Launches{{"attention_short",
                      "attention_short_grad" + suffix(s),
                      {kvHeads, uint32_t(s.sequences + 1), 1},
                      {256, 1, 1},
-                     uint32_t(128 * (8 * s.headDim + 520)),
+                     uint32_t(128 * (8 * s.headDim + 512)),
                      readsQ,
                      {Buffer::Dq, Buffer::Dk, Buffer::Dv},
                      scalars(s, all, false)}};
@@ -201,12 +212,12 @@ std::vector<int64_t> foldTable(std::vector<FoldEntry> entries) {
 LibraryLaunch foldLaunch(LibraryType type, int64_t rows, int64_t segments) {
   return {"fold_factors",
           type == LibraryType::F32 ? "fold_factors_f32" : "fold_factors_bf16",
-          {uint32_t(rows), 1, 1},
+          {ceilDiv(rows, kernels::kFoldRows), 1, 1},
           {uint32_t(kernels::kFoldRow / 8), 1, 1},
           0,
           {Buffer::Params, Buffer::FoldTable},
           {Buffer::Weights},
-          {segments}};
+          {segments, rows}};
 }
 
 std::optional<std::string_view> libraryCode(std::string_view module,

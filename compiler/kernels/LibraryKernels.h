@@ -59,8 +59,8 @@ struct AttentionPitches {
 };
 
 /// Which bf16 kernels: Fastest by shape and architecture, or these wherever
-/// they can run, for tests and benches. Tiled: mma.sync, any length; Short: the
-/// one-launch gradient, at most 128 tokens a sequence; Hopper: wgmma.
+/// they can run, for tests and benches. Tiled: mma.sync, any length; Short: a
+/// sequence a block, at most 128 tokens a sequence; Hopper: wgmma.
 enum class AttentionVariant { Fastest, Tiled, Short, Hopper };
 
 /// llm.attention or llm.attention_grad over T = `tokens` rows in B =

@@ -39,12 +39,22 @@ struct TaskOptions {
   static llvm::Expected<TaskOptions> parse(llvm::StringRef name);
 };
 
-/// `--target`, `--arch`.
+/// `--target`, `--arch`, `--dtype`.
 struct TargetOptions {
-  std::string kind = "cpu";
+  std::string kind = "cpu"; // "cpu" or "cuda"
   std::string arch = "x86-64-v3";
+  /// Of base weights and activations; adapters, their gradients and the
+  /// optimizer are f32.
+  std::string compute = "f32"; // "f32" or "bf16"
+  /// PTX, which the driver compiles for any GPU from `arch` on.
+  bool ptx = false;
+
+  bool isCuda() const { return kind == "cuda"; }
+  /// Empty texts take the target's default: x86-64-v3 and float32, or sm_90 and
+  /// bfloat16. An arch sm_90+ asks for PTX.
   static llvm::Expected<TargetOptions> parse(llvm::StringRef kind,
-                                             llvm::StringRef arch);
+                                             llvm::StringRef arch,
+                                             llvm::StringRef dtype);
 };
 
 /// The levels of docs/architecture.md, in order.
@@ -61,6 +71,7 @@ struct CompilerOptions {
   int64_t maxLength = 128;      // tokens a sequence keeps
   int64_t accumulation = 1;     // micro-batches an optimizer step
   std::vector<int64_t> buckets; // tokens; empty: defaultBuckets
+  bool foldAdapters = false;    // --fold-adapters; by default on a GPU
   Level stopAfter = Level::Plan;
   std::string dumpPhases; // folder, or empty
   /// The flags as given, less file paths: recorded in the plan.

@@ -25,21 +25,45 @@ llvm::Expected<GridOptions> GridOptions::parse(llvm::StringRef text) {
   return grid;
 }
 
+static bool isGpuArch(llvm::StringRef arch) {
+  unsigned number = 0;
+  return arch.consume_front("sm_") && !arch.getAsInteger(10, number) &&
+         number >= 80 && number < 1000;
+}
+
 llvm::Expected<TargetOptions> TargetOptions::parse(llvm::StringRef kind,
-                                                   llvm::StringRef arch) {
+                                                   llvm::StringRef arch,
+                                                   llvm::StringRef dtype) {
   TargetOptions target;
   target.kind = kind.str();
-  if (kind == "cuda")
-    return llvm::createStringError(
-        "--target=cuda: this llamac generates code for cpu only");
-  if (kind != "cpu")
-    return llvm::createStringError("--target: '" + kind + "' is not cpu");
-  if (!arch.empty())
+  if (kind == "cuda") {
+    target.arch = "sm_90";
+    target.compute = "bf16";
+  } else if (kind != "cpu") {
+    return llvm::createStringError("--target: '" + kind +
+                                   "' is not cpu or cuda");
+  }
+  if (!arch.empty()) {
+    target.ptx = kind == "cuda" && arch.consume_back("+");
     target.arch = arch.str();
-  if (target.arch != "x86-64-v3" && target.arch != "x86-64-v4" &&
-      target.arch != "native")
-    return llvm::createStringError("--arch: '" + target.arch +
-                                   "' is not x86-64-v3, x86-64-v4 or native");
+    if (kind == "cuda" && !isGpuArch(arch))
+      return llvm::createStringError("--arch: '" + arch +
+                                     "' is no GPU architecture from sm_80 on; "
+                                     "sm_90 is one, sm_90+ that and later ones");
+    if (kind == "cpu" && arch != "x86-64-v3" && arch != "x86-64-v4" &&
+        arch != "native")
+      return llvm::createStringError("--arch: '" + arch +
+                                     "' is not x86-64-v3, x86-64-v4 or native");
+  }
+  if (dtype == "float32")
+    target.compute = "f32";
+  else if (dtype == "bfloat16")
+    target.compute = "bf16";
+  else if (!dtype.empty())
+    return llvm::createStringError("--dtype: '" + dtype +
+                                   "' is not float32 or bfloat16");
+  if (kind == "cpu" && target.compute != "f32")
+    return llvm::createStringError("--dtype: cpu computes in float32");
   return target;
 }
 

@@ -23,7 +23,9 @@ namespace {
 
 void buildGraph(OpPassManager &pm, const CompilerOptions &o) {
   pm.addPass(createUnrollLayers());
-  pm.addPass(createConvertPrecision());
+  ConvertPrecisionOptions precision;
+  precision.compute = o.target.compute;
+  pm.addPass(createConvertPrecision(precision));
   AttachHeadOptions head;
   head.task = o.task.name;
   head.head = o.task.head;
@@ -70,8 +72,10 @@ void buildSharded(OpPassManager &pm, const CompilerOptions &o) {
   pm.addPass(createVerifySharded());
 }
 
-void buildFused(OpPassManager &pm, const CompilerOptions &) {
+void buildFused(OpPassManager &pm, const CompilerOptions &o) {
   pm.addPass(createLowerLinear());
+  if (o.foldAdapters)
+    pm.addPass(createFoldAdapters());
   pm.addPass(createFuseMatmulAdd());
   pm.addPass(createLowerOptimizer());
   pm.addPass(createLowerToRowwise());
@@ -80,9 +84,24 @@ void buildFused(OpPassManager &pm, const CompilerOptions &) {
 }
 
 void buildPlan(OpPassManager &pm, const CompilerOptions &o) {
-  pm.addPass(createLowerToPlan());
+  LowerToPlanOptions lower;
+  lower.stridedAttention = o.target.isCuda();
+  pm.addPass(createLowerToPlan(lower));
+  if (o.target.isCuda()) {
+    SelectLibraryKernelsOptions library;
+    library.arch = o.target.arch;
+    library.ptx = o.target.ptx;
+    pm.addPass(createSelectLibraryKernels(library));
+  }
   pm.addPass(createPlanBuffers());
   pm.addPass(createVerifyBuffers());
+  if (o.target.isCuda()) {
+    GenerateGpuKernelsOptions gpu;
+    gpu.arch = o.target.arch;
+    gpu.format = o.target.ptx ? "ptx" : "cubin";
+    pm.addPass(createGenerateGpuKernels(gpu));
+    return;
+  }
   GenerateCpuKernelsOptions cpu;
   cpu.cpu = o.target.arch;
   pm.addPass(createGenerateCpuKernels(cpu));

@@ -87,6 +87,108 @@ def Llm_ConstantOp : Llm_Op<"constant", [Pure]> {
     build($_builder, $_state, value.getType(), value); }]>];
 }
 
+//===----------------------------------------------------------------------===//
+// Parts and stacks of matrices
+//===----------------------------------------------------------------------===//
+
+def Llm_PanelOp : Llm_Op<"panel", [Pure]> {
+  let summary = "a rectangle of a matrix";
+  let description = [{
+    Costs nothing: a product or kernel reads it where it lies.
+
+    ```mlir
+    %t = llm.panel %x at [0, 64] : tensor<8x72xf32> -> tensor<8x8xf32>
+    ```
+  }];
+  let arguments = (ins Llm_Matrix:$x, I64Attr:$row, I64Attr:$column);
+  let results = (outs Llm_Matrix:$result);
+  let assemblyFormat = "$x `at` `[` $row `,` $column `]` attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Llm_ConcatOp : Llm_Op<"concat", [Pure]> {
+  let summary = "matrices side by side: their columns one after another";
+  let description = [{
+    Costs nothing where the parts can be computed in place, a copy where not.
+
+    ```mlir
+    %xt = llm.concat %x, %t : (tensor<8x64xf32>, tensor<8x8xf32>) -> tensor<8x72xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<Llm_Matrix>:$parts);
+  let results = (outs Llm_Matrix:$result);
+  let assemblyFormat = "$parts attr-dict `:` functional-type($parts, $result)";
+  let hasVerifier = 1;
+}
+
+def Llm_FoldedWeightOp : Llm_Op<"folded_weight", [Pure]> {
+  let summary = "weights that share an input, stacked, their adapters folded in";
+  let description = [{
+    One persistent matrix `[[W, sB], [A, 0]]`: row blocks W_j of `rows[j]` rows and K
+    columns, as named in the checkpoint, one below the other; below them the factors
+    A_j of `ranks[j]` rows, beside W_j the factor B_j times `scales[j]`, in the
+    columns that have A_j's rows as numbers. All else is 0. `ranks[j]` is 0 where
+    layer j has no adapter. `pad` rows and columns, at least the sum of the ranks,
+    are added to W. `llm.fold_factors` writes the factors; see
+    `fuse-fold-adapters`.
+
+    ```mlir
+    %f = llm.folded_weight ["q_proj.weight", "k_proj.weight"] rows [64, 32]
+        a ["q_proj.lora_A.weight", ""] b ["q_proj.lora_B.weight", ""] ranks [4, 0] scales [2.0, 0.0] pad 8
+        : tensor<104x72xf32>
+    ```
+  }];
+  let arguments = (ins StrArrayAttr:$weights, DenseI64ArrayAttr:$rows, StrArrayAttr:$a, StrArrayAttr:$b,
+                       DenseI64ArrayAttr:$ranks, DenseF64ArrayAttr:$scales, I64Attr:$pad);
+  let results = (outs Llm_Matrix:$result);
+  let assemblyFormat = [{
+    $weights `rows` $rows `a` $a `b` $b `ranks` $ranks `scales` $scales `pad` $pad attr-dict `:` type($result)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Columns of the weights, less the padding.
+    int64_t getK();
+    /// Rows of the weights, less the padding.
+    int64_t getN();
+    /// First row of weight j.
+    int64_t rowOf(unsigned j);
+    /// Number of A_j's first row below the weights, and of B_j's column.
+    int64_t rankOf(unsigned j);
+  }];
+}
+
+def Llm_FoldFactorsOp : Llm_Op<"fold_factors", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "writes the adapter factors as they are now into all folded weights";
+  let description = [{
+    Rounded to the folded weights' type; B times its scale. Whatever wrote the
+    parameters last, the optimizer, an initialization or a loaded adapter, the
+    products that follow use its values.
+
+    ```mlir
+    llm.fold_factors
+    ```
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
+def Llm_FoldIntoOp : Llm_Op<"fold_into", [Pure]> {
+  let summary = "what the kernel of llm.fold_factors computes";
+  let description = [{
+    `params` is the flat parameter buffer, `segments` one row a factor, ascending in
+    the first column: its first element in `params`, its number of elements and of
+    columns, and in the result its first element, the elements from row to row, and
+    the scale as the bits of a float. Element e of a factor goes to
+    `first + e / columns * pitch + e % columns`; the rest of the result stays.
+
+    ```mlir
+    %w = llm.fold_into %params, %segments : (tensor<2x1024xf32>, tensor<4x6xi64>) -> tensor<8192xbf16>
+    ```
+  }];
+  let arguments = (ins TensorRankOf<[F32], [2]>:$params, TensorRankOf<[I64], [2]>:$segments);
+  let results = (outs TensorRankOf<[F32, BF16], [1]>:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
 def Llm_Flat : I32EnumAttr<"Flat", "a flat persistent buffer", [
     I32EnumAttrCase<"Parameters", 0, "parameters">,
     I32EnumAttrCase<"Gradients", 1, "gradients">,

@@ -43,10 +43,14 @@ LogicalResult LinearOp::buildGradients(OpBuilder &b, ValueRange dy,
                                 getWeight(), /*accumulate=*/Value(),
                                 /*transpose_a=*/nullptr,
                                 /*transpose_b=*/nullptr, getAlphaAttr());
-  if (wanted[1])
-    grads[1] = MatmulOp::create(b, getLoc(), getWeight().getType(), dy[0],
-                                getX(), /*accumulate=*/Value(), b.getUnitAttr(),
-                                /*transpose_b=*/nullptr, getAlphaAttr());
+  if (wanted[1]) {
+    // Sums over all tokens stay in the type they are summed in.
+    auto type = cast<RankedTensorType>(getWeight().getType());
+    grads[1] = MatmulOp::create(
+        b, getLoc(), RankedTensorType::get(type.getShape(), b.getF32Type()),
+        dy[0], getX(), /*accumulate=*/Value(), b.getUnitAttr(),
+        /*transpose_b=*/nullptr, getAlphaAttr());
+  }
   return success();
 }
 
@@ -97,6 +101,14 @@ LogicalResult AddOp::buildGradients(OpBuilder &, ValueRange dy,
   for (unsigned i = 0; i < 2; ++i)
     if (wanted[i])
       grads[i] = dy[0];
+  return success();
+}
+
+LogicalResult CastOp::buildGradients(OpBuilder &b, ValueRange dy,
+                                     ArrayRef<bool>, Gradients &grads) {
+  grads[0] = dy[0].getType() == getX().getType()
+                 ? dy[0]
+                 : CastOp::create(b, getLoc(), getX().getType(), dy[0]);
   return success();
 }
 

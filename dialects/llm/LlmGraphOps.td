@@ -203,6 +203,22 @@ def Llm_AddOp : Llm_GraphOp<"add", [RowwiseLowering, Tokenwise, SameOperandsAndR
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs)";
 }
 
+def Llm_CastOp : Llm_GraphOp<"cast", [RowwiseLowering, Tokenwise]> {
+  let summary = "the same numbers in another floating-point type";
+  let description = [{
+    To bf16 rounds to nearest even. The gradient is cast back, unless it is of the
+    operand's type already: gradients of weights are summed and kept in f32.
+
+    ```mlir
+    %a = llm.cast %master : tensor<8x64xf32> -> tensor<8x64xbf16>
+    ```
+  }];
+  let arguments = (ins Llm_Matrix:$x);
+  let results = (outs Llm_Matrix:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def Llm_GatherRowsOp : Llm_GraphOp<"gather_rows", [RowwiseLowering]> {
   let summary = "rows of a matrix: result[i] = x[index[i]]";
   let description = [{

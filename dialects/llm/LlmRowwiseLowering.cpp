@@ -75,6 +75,12 @@ Lowered SwigluGradOp::lowerToRowwise(OpBuilder &b) {
   return k.finish();
 }
 
+Lowered CastOp::lowerToRowwise(OpBuilder &b) {
+  RowwiseBuilder k(b, getLoc(), dim(getX(), 0), dim(getX(), 1));
+  k.yield(k.input(getX(), k.element()), getType(), k.element());
+  return k.finish();
+}
+
 Lowered AddOp::lowerToRowwise(OpBuilder &b) {
   auto type = cast<RankedTensorType>(getType());
   bool matrix = type.getRank() == 2;

@@ -72,6 +72,7 @@ static LoopNest loopsOf(PendingGradientOp op) { return elementwise(op); }
 static LoopNest loopsOf(SwigluOp op) { return elementwise(op); }
 static LoopNest loopsOf(SwigluGradOp op) { return elementwise(op); }
 static LoopNest loopsOf(AddOp op) { return elementwise(op); }
+static LoopNest loopsOf(CastOp op) { return elementwise(op); }
 
 // A device with some rows of the table gives 0 for the ids of other rows.
 static LoopNest loopsOf(EmbeddingOp) {
@@ -359,7 +360,7 @@ void llm::attachShardingInterface(MLIRContext &context) {
   attachTo<
       // graph
       WeightOp, ParameterOp, EmbeddingOp, RopeTableOp, RmsNormOp, LinearOp,
-      RopeOp, AttentionOp, SwigluOp, AddOp, GatherRowsOp, DropoutOp,
+      RopeOp, AttentionOp, SwigluOp, AddOp, CastOp, GatherRowsOp, DropoutOp,
       // train
       CrossEntropyOp, CrossEntropyGradOp, MseOp, MseGradOp, RmsNormGradOp,
       SwigluGradOp, AttentionGradOp, ScatterRowsOp, MatmulOp, ConstantOp,

@@ -279,6 +279,18 @@ LogicalResult AttentionGradOp::verify() {
                      getKvHeads(), getScale().convertToDouble());
 }
 
+LogicalResult CastOp::verify() {
+  if (failed(
+          staticColumns(*this, {{"x", getX()}, {"result", getResult()}})) ||
+      failed(sameRows(*this, {{"x", getX()}, {"result", getResult()}})))
+    return failure();
+  if (columns(getX()) == columns(getResult()))
+    return success();
+  return emitOpError("x has ")
+         << columns(getX()) << " columns but the result has "
+         << columns(getResult());
+}
+
 LogicalResult GatherRowsOp::verify() {
   if (failed(sameElements(*this, {{"x", getX()}, {"result", getResult()}})) ||
       failed(

@@ -44,7 +44,8 @@ def Plan_TensorOp : Plan_Op<"tensor", [InModule, UsesSymbols]> {
     grid (absent: the local one) and `sharding` lists, per dimension, the grid axes
     that split it (absent: replicated). `init` is how the first value comes about:
     `checkpoint` (read under `name`), `zero`, `uniform, a` (U(-a, a)), `normal, a`
-    (N(0, a)), `value, a`, `data from @constant`.
+    (N(0, a)), `value, a`, `data from @constant`. Rows of a matrix are `pitch` elements
+    apart where that is given: one weight of a stack.
 
     ```mlir
     plan.tensor "model.norm.weight" role(weight) in @weights at 1024 : tensor<64xf32> init(checkpoint)
@@ -57,9 +58,9 @@ def Plan_TensorOp : Plan_Op<"tensor", [InModule, UsesSymbols]> {
                        DefaultValuedAttr<F64Attr, "0.0">:$init_a,
                        OptionalAttr<FlatSymbolRefAttr>:$init_constant,
                        OptionalAttr<DenseI64ArrayAttr>:$global_shape,
-                       OptionalAttr<ArrayAttr>:$sharding);
+                       OptionalAttr<ArrayAttr>:$sharding, OptionalAttr<I64Attr>:$pitch);
   let assemblyFormat = [{
-    $name `role` `(` $role `)` `in` $allocation `at` $offset `:` $type
+    $name `role` `(` $role `)` `in` $allocation `at` $offset (`pitch` `(` $pitch^ `)`)? `:` $type
     `init` `(` $init_kind (`,` $init_a^)? (`from` $init_constant^)? `)`
     (`global` $global_shape^)? (`sharding` custom<Sharding>($sharding)^)? attr-dict
   }];
@@ -71,7 +72,7 @@ def Plan_TensorOp : Plan_Op<"tensor", [InModule, UsesSymbols]> {
                                  CArg<"double", "0.0">:$initA,
                                  CArg<"::mlir::FlatSymbolRefAttr", "nullptr">:$initConstant), [{
     build($_builder, $_state, name, role, allocation, offset, type, initKind,
-          ::llvm::APFloat(initA), initConstant, nullptr, nullptr); }]>];
+          ::llvm::APFloat(initA), initConstant, nullptr, nullptr, nullptr); }]>];
   let extraClassDeclaration = [{
     /// Shape over the whole grid.
     ::llvm::ArrayRef<int64_t> getGlobalShapeOrLocal();

@@ -116,6 +116,12 @@ LogicalResult TensorOp::verify() {
   std::optional<int64_t> bytes = placeBytes(getType());
   if (!bytes || *bytes == 0 || getType().getRank() > 8)
     return emitOpError("is empty, above 2^47 bytes or of rank above 8");
+  if (getPitch() &&
+      (getType().getRank() != 2 || *getPitch() >= (uint64_t(1) << 31) ||
+       static_cast<int64_t>(*getPitch()) < getType().getDimSize(1)))
+    return emitOpError("pitch ")
+           << static_cast<int64_t>(*getPitch()) << " does not suit "
+           << getType();
   if (getRole() == Role::Parameter && getOffset() % 64 != 0)
     return emitOpError("parameter at ")
            << getOffset() << " must start at a multiple of 64 bytes";
@@ -144,7 +150,8 @@ static Category categoryFor(Role role) {
 
 AllocationOp plan::checkPlace(Operation *op, SymbolTableCollection &symbols,
                               FlatSymbolRefAttr symbol, RankedTensorType type,
-                              std::optional<uint64_t> offset) {
+                              std::optional<uint64_t> offset,
+                              std::optional<uint64_t> pitch) {
   auto allocation = symbols.lookupNearestSymbolFrom<AllocationOp>(op, symbol);
   if (!allocation) {
     op->emitOpError() << symbol << " is not a plan.allocation";
@@ -153,6 +160,10 @@ AllocationOp plan::checkPlace(Operation *op, SymbolTableCollection &symbols,
   if (!offset)
     return allocation;
   uint64_t bytes = placeBytes(type).value_or(0);
+  if (pitch) // verified: a matrix of at most 2^47 bytes, pitch at most 2^31
+    bytes = (static_cast<uint64_t>(type.getDimSize(0) - 1) * *pitch +
+             static_cast<uint64_t>(type.getDimSize(1))) *
+            elementBytes(type.getElementType());
   uint64_t size = allocation.getBytes();
   if (*offset > size || bytes > size - *offset) {
     op->emitOpError("bytes [")
@@ -170,7 +181,8 @@ AllocationOp plan::checkPlace(Operation *op, SymbolTableCollection &symbols,
 
 LogicalResult TensorOp::verifySymbolUses(SymbolTableCollection &symbols) {
   AllocationOp allocation =
-      checkPlace(*this, symbols, getAllocationAttr(), getType(), getOffset());
+      checkPlace(*this, symbols, getAllocationAttr(), getType(), getOffset(),
+                 getPitch());
   if (!allocation)
     return failure();
   if (allocation.getCategory() != categoryFor(getRole()))

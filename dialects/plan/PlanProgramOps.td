@@ -63,6 +63,25 @@ def Plan_BufferOp : Plan_Op<"buffer", [InProgram, UsesSymbols]> {
       build($_builder, $_state, type, allocation, $_builder.getI64IntegerAttr(offset)); }]>];
 }
 
+def Plan_ViewOp : Plan_Op<"view", [InProgram, Pure]> {
+  let summary = "a part of a buffer: columns or rows of a matrix";
+  let description = [{
+    A Plan.buffers entry of its own, inside the memory of `source`, a result of
+    `plan.buffer`: it starts `offset` elements in and its rows are `pitch` elements
+    apart. Gemm operands and kernel arguments may be views; copy, fill and
+    collective take those whose pitch is their row length.
+
+    ```mlir
+    %x = plan.buffer in @activations : tensor<128x72xf32>
+    %t = plan.view %x at 64 pitch(72) : tensor<128x72xf32> -> tensor<128x8xf32>
+    ```
+  }];
+  let arguments = (ins Plan_Place:$source, I64Attr:$offset, I64Attr:$pitch);
+  let results = (outs Plan_Place:$result);
+  let assemblyFormat = "$source `at` $offset `pitch` `(` $pitch `)` attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def Plan_InputOp : Plan_Op<"input", [InProgram]> {
   let summary = "the host writes this buffer before the program runs";
   let description = [{
@@ -97,7 +116,8 @@ def Plan_GemmOp : Plan_Step<"gemm"> {
   let summary = "D = alpha * op(A) op(B) + beta * D";
   let description = [{
     op(A) is `[m, k]`, op(B) `[k, n]`, D `[m, n]`, all row-major with leading
-    dimensions in elements, each at the start of its buffer. A and B have one
+    dimensions in elements, each at the start of its buffer; that of a view is its
+    pitch. A and B have one
     element type; D that one or f32. D is no other operand.
 
     ```mlir
@@ -132,7 +152,8 @@ def Plan_LaunchOp : Plan_Step<"launch", [UsesSymbols, AttrSizedOperandSegments]>
   let description = [{
     Work items are `[0, grid x * y * z)`. The CPU gives each thread a range in
     multiples of `grain`; a GPU launches grid x block with `shared` bytes. A buffer
-    may be read and written: a kernel that updates in place.
+    may be read and written: a kernel that updates in place. `programmatic`: the
+    kernel waits by itself for the step before it, so its launch may overlap that.
 
     ```mlir
     plan.launch @add_64 reads(%a, %b) writes(%c) grid [8, 1, 1] grain(2)
@@ -145,11 +166,12 @@ def Plan_LaunchOp : Plan_Step<"launch", [UsesSymbols, AttrSizedOperandSegments]>
          DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$scalars,
          DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1, 1}">:$grid,
          DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1, 1}">:$block,
-         DefaultValuedAttr<I64Attr, "0">:$shared_bytes, DefaultValuedAttr<I64Attr, "1">:$grain),
+         DefaultValuedAttr<I64Attr, "0">:$shared_bytes, DefaultValuedAttr<I64Attr, "1">:$grain,
+         UnitAttr:$programmatic),
     placement);
   let assemblyFormat = [{
     $kernel `reads` `(` $inputs `)` `writes` `(` $outputs `)` (`scalars` $scalars^)? (`grid` $grid^)?
-    (`block` $block^)? (`shared` `(` $shared_bytes^ `)`)? (`grain` `(` $grain^ `)`)? }] # placementFormat # [{
+    (`block` $block^)? (`shared` `(` $shared_bytes^ `)`)? (`grain` `(` $grain^ `)`)? (`programmatic` $programmatic^)? }] # placementFormat # [{
     attr-dict `:` functional-type($inputs, $outputs)
   }];
   let hasVerifier = 1;

@@ -64,7 +64,7 @@ LogicalResult ProgramOp::verifyRegions() {
     } else if (auto output = dyn_cast<OutputOp>(op)) {
       if (!outputs.insert(output.getName()).second)
         return op.emitOpError("binds '") << output.getName() << "' twice";
-    } else if (!isa<BufferOp>(op)) {
+    } else if (!isa<BufferOp, ViewOp>(op)) {
       return op.emitOpError("is no buffer, input, output or step of a plan");
     }
   }
@@ -83,4 +83,26 @@ LogicalResult BufferOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto type = cast<RankedTensorType>(getType());
   return success(checkPlace(*this, symbols, getAllocationAttr(), type,
                             getOffset()) != nullptr);
+}
+
+LogicalResult ViewOp::verify() {
+  if (!getSource().getDefiningOp<BufferOp>())
+    return emitOpError("must be of a plan.buffer");
+  auto source = cast<RankedTensorType>(getSource().getType());
+  auto type = cast<RankedTensorType>(getType());
+  if (type.getElementType() != source.getElementType())
+    return emitOpError("is of ") << type.getElementType() << " but its buffer of "
+                                 << source.getElementType();
+  auto pitch = static_cast<int64_t>(getPitch());
+  auto offset = static_cast<int64_t>(getOffset());
+  int64_t count = source.getNumElements();
+  if (type.getRank() != 2 || type.getNumElements() == 0 ||
+      pitch < type.getDimSize(1) || pitch > count || offset < 0 ||
+      offset > count ||
+      type.getDimSize(0) - 1 > (count - offset - type.getDimSize(1)) / pitch ||
+      count - offset < type.getDimSize(1))
+    return emitOpError("rows ")
+           << pitch << " elements apart from element " << offset
+           << " on are not inside " << source;
+  return success();
 }

@@ -25,7 +25,11 @@ static constexpr int64_t kMaxItems = (int64_t(1) << 31) - 1;
 void GemmOp::build(OpBuilder &builder, OperationState &state, Value a, Value b,
                    Value d, bool transposeA, bool transposeB, double alpha,
                    double beta) {
-  auto columns = [](Value value) { return placeOf(value).getShape().back(); };
+  auto columns = [](Value value) -> int64_t {
+    if (auto view = value.getDefiningOp<ViewOp>())
+      return view.getPitch();
+    return placeOf(value).getShape().back();
+  };
   ArrayRef<int64_t> target = placeOf(d).getShape();
   int64_t k = placeOf(a).getDimSize(transposeA ? 0 : 1);
   build(builder, state, a, b, d, transposeA, transposeB, target[0], target[1],
@@ -47,6 +51,17 @@ static LogicalResult verifyMatrix(GemmOp op, StringRef what, Value value,
                                   int64_t rows, int64_t columns,
                                   int64_t leading) {
   int64_t count = placeOf(value).getNumElements();
+  if (auto view = value.getDefiningOp<ViewOp>()) {
+    ArrayRef<int64_t> shape = placeOf(value).getShape();
+    if (leading == static_cast<int64_t>(view.getPitch()) && rows <= shape[0] &&
+        columns <= shape[1])
+      return success();
+    return op.emitOpError(what)
+           << " takes " << rows << " x " << columns
+           << " elements with leading dimension " << leading
+           << ", which is not the view " << value.getType() << " of pitch "
+           << static_cast<int64_t>(view.getPitch());
+  }
   if (leading >= columns && leading <= kMaxItems &&
       (rows - 1) * leading + columns <= count)
     return success();
@@ -118,9 +133,15 @@ LogicalResult LaunchOp::verify() {
 }
 
 /// True if a kernel made for `its` can take `mine`: all but the first
-/// dimension, which is no part of the kernel, agrees.
-static bool fitsKernel(Type mine, Type its) {
-  auto a = cast<RankedTensorType>(mine), b = dyn_cast<RankedTensorType>(its);
+/// dimension, which is no part of the kernel, agrees. To a kernel that knows
+/// its strides (`llm.rowwise`) a view is a matrix as wide as its pitch.
+static bool fitsKernel(Value mine, Type its, bool knowsStrides) {
+  RankedTensorType a = placeOf(mine);
+  if (auto view = mine.getDefiningOp<ViewOp>(); view && knowsStrides)
+    a = RankedTensorType::get(
+        {a.getDimSize(0), static_cast<int64_t>(view.getPitch())},
+        a.getElementType());
+  auto b = dyn_cast<RankedTensorType>(its);
   if (!b || a.getElementType() != b.getElementType() ||
       a.getRank() != b.getRank())
     return false;
@@ -136,22 +157,24 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   Operation *source = kernel.getSource();
   if (!source)
     return success();
-  auto verifySide = [&](StringRef what, TypeRange mine,
+  // Library kernels take strides as scalars.
+  bool knowsStrides = source->getName().getStringRef() == "llm.rowwise";
+  auto verifySide = [&](StringRef what, ValueRange mine,
                         TypeRange its) -> LogicalResult {
     if (mine.size() != its.size())
       return emitOpError(what) << " " << mine.size() << " buffers, "
                                << getKernelAttr() << " " << its.size();
     for (auto [i, pair] : llvm::enumerate(llvm::zip(mine, its)))
-      if (!fitsKernel(std::get<0>(pair), std::get<1>(pair)))
+      if (!fitsKernel(std::get<0>(pair), std::get<1>(pair), knowsStrides))
         return emitOpError(what)
-               << " " << std::get<0>(pair) << " as buffer " << i << ", "
+               << " " << std::get<0>(pair).getType() << " as buffer " << i << ", "
                << getKernelAttr() << " " << std::get<1>(pair);
     return success();
   };
-  if (failed(verifySide("reads", getInputs().getTypes(),
+  if (failed(verifySide("reads", getInputs(),
                         kernel.getBody().getArgumentTypes())))
     return failure();
-  return verifySide("writes", getOutputs().getTypes(),
+  return verifySide("writes", getOutputs(),
                     source->getResultTypes());
 }
 
@@ -159,10 +182,21 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
 // Copy, fill, collective
 //===----------------------------------------------------------------------===//
 
+/// Copy, fill and collective work on bytes that lie together.
+static LogicalResult verifyTogether(Operation *op) {
+  for (Value value : op->getOperands())
+    if (auto view = value.getDefiningOp<ViewOp>())
+      if (static_cast<int64_t>(view.getPitch()) != placeOf(value).getDimSize(1))
+        return op->emitOpError("takes no view whose rows lie apart");
+  return success();
+}
+
 SmallVector<Value> CopyOp::getReads() { return {getSource()}; }
 SmallVector<Value> CopyOp::getWrites() { return {getTarget()}; }
 
 LogicalResult CopyOp::verify() {
+  if (failed(verifyTogether(*this)))
+    return failure();
   auto source = placeBytes(placeOf(getSource()));
   auto target = placeBytes(placeOf(getTarget()));
   if (source != target)
@@ -177,6 +211,8 @@ SmallVector<Value> FillOp::getReads() { return {}; }
 SmallVector<Value> FillOp::getWrites() { return {getTarget()}; }
 
 LogicalResult FillOp::verify() {
+  if (failed(verifyTogether(*this)))
+    return failure();
   auto type = dyn_cast<IntegerType>(placeOf(getTarget()).getElementType());
   if (!type)
     return success();
@@ -197,6 +233,8 @@ SmallVector<Value> CollectiveOp::getReads() { return {getSource()}; }
 SmallVector<Value> CollectiveOp::getWrites() { return {getTarget()}; }
 
 LogicalResult CollectiveOp::verify() {
+  if (failed(verifyTogether(*this)))
+    return failure();
   if (getAxes().empty())
     return emitOpError("has no grid axis");
   FailureOr<int64_t> devices = devicesAlong(*this, getAxes());

@@ -108,13 +108,20 @@ struct AttachLora : llamac::impl::AttachLoraBase<AttachLora> {
     auto yType = cast<RankedTensorType>(layer.getType());
     int64_t in = xType.getDimSize(1), out = yType.getDimSize(1);
     Type f32 = b.getF32Type();
+    // Masters are float32 whatever the base computes in, as PEFT's are
+    // (autocast_adapter_dtype).
+    Type element = yType.getElementType();
     auto parameter = [&](StringRef factor, int64_t rows, int64_t cols,
                          llm::InitKind kind, double bound) -> Value {
       auto init =
           llm::InitAttr::get(b.getContext(), kind, b.getF64FloatAttr(bound));
-      return llm::ParameterOp::create(
+      Value master = llm::ParameterOp::create(
           b, loc, RankedTensorType::get({rows, cols}, f32),
           (name + "." + factor + ".weight").str(), init);
+      if (element.isF32())
+        return master;
+      return llm::CastOp::create(
+          b, loc, RankedTensorType::get({rows, cols}, element), master);
     };
     Value x = layer.getX();
     if (dropout > 0 && isTraining(f))
@@ -124,7 +131,7 @@ struct AttachLora : llamac::impl::AttachLoraBase<AttachLora> {
     Value A = parameter("lora_A", r, in, llm::InitKind::Uniform,
                         1.0 / std::sqrt(static_cast<double>(in)));
     auto tType =
-        RankedTensorType::get({xType.getDimSize(0), r}, yType.getElementType());
+        RankedTensorType::get({xType.getDimSize(0), r}, element);
     Value t =
         llm::LinearOp::create(b, loc, tType, x, A, b.getF64FloatAttr(1.0));
     Value B = parameter("lora_B", out, r, llm::InitKind::Zero, 0.0);

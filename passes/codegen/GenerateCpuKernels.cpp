@@ -3,6 +3,7 @@
 
 #include "dialects/plan/PlanDialect.h"
 #include "passes/codegen/CpuAttention.h"
+#include "passes/codegen/CpuFoldFactors.h"
 #include "passes/codegen/CpuObject.h"
 #include "passes/codegen/CpuRowwise.h"
 
@@ -32,6 +33,9 @@ LogicalResult emitKernel(OpBuilder &builder, ModuleOp kernels,
       })
       .Case([&](llm::AttentionGradOp op) {
         return emitCpuAttentionGrad(builder, kernels, symbol, op, cpu);
+      })
+      .Case([&](llm::FoldIntoOp op) {
+        return emitCpuFoldFactors(builder, kernels, symbol, op);
       })
       .Default(
           [&](Operation *op) { return op->emitOpError("has no CPU kernel"); });

@@ -9,6 +9,7 @@
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/GPU/Transforms/Passes.h"
@@ -45,12 +46,17 @@ void llamac::registerGpuObjectDialects(DialectRegistry &registry) {
   gpu::registerOffloadingLLVMTranslationInterfaceExternalModels(registry);
 }
 
-bool llamac::isGpuArch(StringRef arch) {
+unsigned llamac::computeCapability(StringRef arch) {
   unsigned number = 0;
   if (!arch.consume_front("sm_"))
-    return false;
+    return 0;
   arch.consume_back("a");
-  return !arch.getAsInteger(10, number) && number >= 80 && number < 1000;
+  return arch.getAsInteger(10, number) ? 0 : number;
+}
+
+bool llamac::isGpuArch(StringRef arch) {
+  unsigned number = computeCapability(arch);
+  return number >= 80 && number < 1000;
 }
 
 /// The folder above the bin that has ptxas; empty if there is none.
@@ -81,6 +87,7 @@ static LogicalResult lowerGpuOps(ModuleOp module) {
     configureGpuToNVVMTypeConverter(converter);
     RewritePatternSet patterns(context);
     populateGpuToNVVMConversionPatterns(converter, patterns);
+    populateVectorToLLVMConversionPatterns(converter, patterns);
     LLVMConversionTarget target(*context);
     configureGpuToNVVMConversionLegality(target);
     target.addLegalOp<LLVM::SqrtOp, LLVM::FAbsOp, LLVM::FCeilOp, LLVM::FFloorOp,

@@ -29,4 +29,8 @@ compileGpuModule(mlir::ModuleOp module, llvm::StringRef arch, bool wantCubin);
 /// a.
 bool isGpuArch(llvm::StringRef arch);
 
+/// Ten times the compute capability of an `arch` that isGpuArch takes: 90 for
+/// sm_90 and sm_90a.
+unsigned computeCapability(llvm::StringRef arch);
+
 } // namespace llamac

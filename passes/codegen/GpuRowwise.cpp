@@ -1,302 +1,206 @@
-//===- GpuRowwise.cpp - llm.rowwise as one block per row ------------------===//
+//===- GpuRowwise.cpp - llm.rowwise for NVIDIA GPUs -----------------------===//
 #include "passes/codegen/GpuRowwise.h"
 
+#include "passes/codegen/GpuRowwiseEmitter.h"
 #include "passes/codegen/KernelBuffers.h"
-#include "passes/codegen/RowwiseBody.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
-#include <limits>
-
 using namespace mlir;
 using namespace llamac;
 
-using llm::ReduceKind;
 using llm::RowReduceOp;
 using llm::RowwiseOp;
 
-static constexpr int64_t kWarp = 32;
-static constexpr int64_t kMostThreads = 256;
-
-int64_t llamac::gpuRowwiseThreads(RowwiseOp op) {
-  int64_t cols = op.getCols();
-  return std::clamp<int64_t>(llvm::divideCeil(cols, kWarp) * kWarp, kWarp,
-                             kMostThreads);
-}
-
-namespace {
-
-using Memo = llvm::DenseMap<Value, Value>;
-
-class GpuRowwiseEmitter {
-public:
-  GpuRowwiseEmitter(RowwiseOp op, KernelBuilder &k)
-      : op(op), k(k), cols(op.getCols()), threads(gpuRowwiseThreads(op)),
-        body(op) {}
-
-  LogicalResult analyze();
-  void emit(gpu::GPUFuncOp function, Value sharedMemory);
-  /// Bytes of shared memory: eight per warp and reduction. No slot is used
-  /// twice, so one barrier per pass is enough.
-  int64_t sharedBytes() const {
-    int64_t slots = 0;
-    for (auto &level : body.levels)
-      slots += level.size();
-    return threads > kWarp ? slots * slotBytes() : 0;
-  }
-
-private:
-  /// One input or yield with its addresses.
-  struct Access : RowwiseBody::Access {
-    Value base; // of the buffer
-    Value row;  // of this row's column 0
-  };
-
-  int64_t slotBytes() const { return threads / kWarp * 8; }
-  void emitReductions(MutableArrayRef<RowReduceOp> reduces);
-  void emitWrites();
-  Value combine(RowReduceOp reduce, Value x, Value total);
-  Value shuffle(Value x, int64_t distance);
-  Value acrossWarp(RowReduceOp reduce, Value x);
-
-  Value readAddress(unsigned i);
-  Value writeAddress(unsigned j);
-  /// A value that is the same in all columns, in every thread.
-  Value uniform(Value value);
-  /// Emits all uniform values and addresses that `value` needs, before a loop.
-  void prepare(Value value, llvm::DenseSet<Value> &seen);
-  Value varying(Value value, Value column, Memo &memo);
-
-  RowwiseOp op;
-  KernelBuilder &k;
-  int64_t cols, threads;
-  RowwiseBody body;
-  llvm::SmallVector<Access> reads, writes;
-  Value row, thread; // i64
-  Value shared;
-  int64_t sharedUsed = 0;
-  Memo scalars;
-};
-
-} // namespace
-
-LogicalResult GpuRowwiseEmitter::analyze() {
+LogicalResult GpuRowwiseEmitter::analyze(const GpuRowwiseOptions &options) {
   if (failed(body.analyze("GPU")))
     return failure();
-  for (auto &access : body.reads)
-    reads.push_back({access, Value(), Value()});
-  for (auto &access : body.writes)
-    writes.push_back({access, Value(), Value()});
+  shape = GpuRowwiseShape::choose(body, options.alignments);
+  for (auto [i, access] : llvm::enumerate(body.reads))
+    reads.push_back({access, shape.readBytes[i], Value(), Value()});
+  for (auto [j, access] : llvm::enumerate(body.writes))
+    writes.push_back({access, shape.writeBytes[j], Value(), Value()});
+  for (const auto &access : llvm::concat<Access>(reads, writes))
+    fast |= access.element.isBF16() && access.index.column != 0;
   return success();
 }
 
 //===----------------------------------------------------------------------===//
-// Values
+// Where this thread is
 //===----------------------------------------------------------------------===//
 
-Value GpuRowwiseEmitter::readAddress(unsigned i) {
-  if (reads[i].row)
-    return reads[i].row;
-  Value symbol;
-  if (int64_t from = op.getIndexInputs()[i]; from >= 0) {
-    symbol = uniform(op.getBlock().getArgument(from));
-    if (!symbol.getType().isInteger(64))
-      symbol = arith::ExtSIOp::create(k.b, k.loc, k.b.getI64Type(), symbol);
-    symbol = k.max(symbol, k.i64(0));
-    if (auto bound = reads[i].index.indexBound)
-      symbol = k.min(symbol, k.i64(*bound));
-  }
-  Value offset = reads[i].index.emitRowPart(k, row, symbol);
-  return reads[i].row = k.at(reads[i].base, offset, reads[i].element);
-}
-
-Value GpuRowwiseEmitter::writeAddress(unsigned j) {
-  if (!writes[j].row)
-    writes[j].row =
-        k.at(writes[j].base, writes[j].index.emitRowPart(k, row, Value()),
-             writes[j].element);
-  return writes[j].row;
-}
-
-Value GpuRowwiseEmitter::uniform(Value value) {
-  if (auto it = scalars.find(value); it != scalars.end())
-    return it->second;
-  Value result;
-  if (auto argument = dyn_cast<BlockArgument>(value)) {
-    unsigned i = argument.getArgNumber();
-    result = k.load(reads[i].element, readAddress(i), k.i64(0));
-  } else if (auto reduce = value.getDefiningOp<RowReduceOp>()) {
-    assert(cols == 1 && "reductions are emitted level by level");
-    result = uniform(reduce.getValue());
-  } else if (value.getDefiningOp<llm::RowIndexOp>()) {
-    result = row;
-  } else if (value.getDefiningOp<llm::ColumnIndexOp>()) {
-    result = k.i64(0);
-  } else {
-    result = body.emitOp(
-        k, value.getDefiningOp(), [&](Value v) { return uniform(v); }, 1);
-  }
-  return scalars[value] = result;
-}
-
-void GpuRowwiseEmitter::prepare(Value value, llvm::DenseSet<Value> &seen) {
-  if (!seen.insert(value).second)
-    return;
-  if (body.isUniform(value)) {
-    uniform(value);
-    return;
-  }
-  if (auto argument = dyn_cast<BlockArgument>(value)) {
-    readAddress(argument.getArgNumber());
-    return;
-  }
-  for (Value operand : value.getDefiningOp()->getOperands())
-    prepare(operand, seen);
-}
-
-Value GpuRowwiseEmitter::varying(Value value, Value column, Memo &memo) {
-  if (body.isUniform(value))
-    return uniform(value);
-  if (auto it = memo.find(value); it != memo.end())
-    return it->second;
-  Value result;
-  if (auto argument = dyn_cast<BlockArgument>(value)) {
-    Access &access = reads[argument.getArgNumber()];
-    result =
-        k.load(access.element, access.row, k.mul(column, access.index.column));
-  } else if (value.getDefiningOp<llm::ColumnIndexOp>()) {
-    result = column;
-  } else {
-    result = body.emitOp(
-        k, value.getDefiningOp(),
-        [&](Value v) { return varying(v, column, memo); }, 1);
-  }
-  return memo[value] = result;
-}
-
-//===----------------------------------------------------------------------===//
-// Reductions
-//===----------------------------------------------------------------------===//
-
-Value GpuRowwiseEmitter::combine(RowReduceOp reduce, Value x, Value total) {
-  return reduce.getKind() == ReduceKind::Add ? k.addf(total, x)
-                                             : k.maxf(x, total);
-}
-
-/// The value of lane (own lane xor `distance`).
-Value GpuRowwiseEmitter::shuffle(Value x, int64_t distance) {
+void GpuRowwiseEmitter::emitPosition(gpu::GPUFuncOp function) {
   OpBuilder &b = k.b;
-  auto exchange = [&](Value word) {
-    return gpu::ShuffleOp::create(b, k.loc, word, distance, kWarp,
-                                  gpu::ShuffleMode::XOR)
-        .getShuffleResult();
+  Type word = b.getI32Type();
+  auto i32 = [&](int64_t value) { return k.integer(word, value); };
+  auto cast = [&](Value index) -> Value {
+    return arith::IndexCastUIOp::create(b, k.loc, word, index);
   };
-  if (!x.getType().isF64())
-    return exchange(x);
-  // Lanes exchange 32 bits at a time.
-  Type word = b.getI32Type(), pair = b.getI64Type();
-  Value bits = arith::BitcastOp::create(b, k.loc, pair, x);
-  Value high = arith::ShRUIOp::create(b, k.loc, bits, k.i64(32));
-  Value low = exchange(arith::TruncIOp::create(b, k.loc, word, bits));
-  high = exchange(arith::TruncIOp::create(b, k.loc, word, high));
-  low = arith::ExtUIOp::create(b, k.loc, pair, low);
-  high = arith::ExtUIOp::create(b, k.loc, pair, high);
-  high = arith::ShLIOp::create(b, k.loc, high, k.i64(32));
-  bits = arith::OrIOp::create(b, k.loc, high, low);
-  return arith::BitcastOp::create(b, k.loc, b.getF64Type(), bits);
-}
-
-/// Both operands of every step are the same pair in both lanes, so all lanes
-/// end with the same bits.
-Value GpuRowwiseEmitter::acrossWarp(RowReduceOp reduce, Value x) {
-  for (int64_t distance = kWarp / 2; distance > 0; distance /= 2)
-    x = combine(reduce, shuffle(x, distance), x);
-  return x;
-}
-
-void GpuRowwiseEmitter::emitReductions(MutableArrayRef<RowReduceOp> reduces) {
-  llvm::DenseSet<Value> seen;
-  KernelBuilder::Values totals;
-  for (RowReduceOp reduce : reduces) {
-    prepare(reduce.getValue(), seen);
-    totals.push_back(k.real(reduce.getType(),
-                            reduce.getKind() == ReduceKind::Add
-                                ? 0.0
-                                : -std::numeric_limits<double>::infinity()));
+  Value block = cast(gpu::BlockIdOp::create(b, k.loc, gpu::Dimension::x));
+  thread = cast(gpu::ThreadIdOp::create(b, k.loc, gpu::Dimension::x));
+  if (shape.tiles > 1) {
+    tile = arith::DivUIOp::create(b, k.loc, thread, i32(shape.threads));
+    thread = arith::RemUIOp::create(b, k.loc, thread, i32(shape.threads));
+    block = k.add(k.mul(block, i32(shape.tiles)), tile);
+    // A tile without a row takes the last one and keeps its results to itself,
+    // so that shuffles and barriers have all threads.
+    Value rows =
+        arith::TruncIOp::create(b, k.loc, word, function.getArguments().back());
+    Value tiles = k.mul(rows, i32(shape.chunks));
+    inside = arith::CmpIOp::create(b, k.loc, arith::CmpIPredicate::ult, block,
+                                   tiles);
+    block = arith::MinUIOp::create(b, k.loc, block, k.sub(tiles, i32(1)));
   }
-  totals =
-      k.loop(thread, k.i64(cols), threads, totals,
-             [&](Value column, ValueRange carried) {
-               Memo memo;
-               KernelBuilder::Values next;
-               for (auto [reduce, total] : llvm::zip(reduces, carried))
-                 next.push_back(combine(
-                     reduce, varying(reduce.getValue(), column, memo), total));
-               return next;
-             });
-  for (auto [i, reduce] : llvm::enumerate(reduces))
-    totals[i] = acrossWarp(reduce, totals[i]);
-  if (threads > kWarp) {
-    KernelBuilder::Values slots;
-    for (size_t i = 0; i < reduces.size(); ++i, sharedUsed += slotBytes())
-      slots.push_back(k.at(shared, k.i64(sharedUsed), k.b.getI8Type()));
-    Value lane = k.rem(thread, kWarp), warp = k.div(thread, kWarp);
-    Value first = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq,
-                                        lane, k.i64(0));
-    k.when(first, [&] {
-      for (auto [total, slot] : llvm::zip(totals, slots))
-        k.store(total, slot, warp);
-    });
-    gpu::BarrierOp::create(k.b, k.loc);
-    for (auto [i, reduce] : llvm::enumerate(reduces)) {
-      Type type = reduce.getType();
-      Value total = k.load(type, slots[i], k.i64(0));
-      for (int64_t w = 1; w < threads / kWarp; ++w)
-        total = combine(reduce, k.load(type, slots[i], k.i64(w)), total);
-      totals[i] = total;
+  row = block;
+  if (shape.chunks > 1) {
+    row = arith::DivUIOp::create(b, k.loc, block, i32(shape.chunks));
+    chunk = arith::RemUIOp::create(b, k.loc, block, i32(shape.chunks));
+  }
+}
+
+/// `certain`: the vectors of this tile, all threads together, up to and with
+/// this one, in the chunk that has the fewest columns left. If the row has
+/// them all there is nothing to check.
+GpuRowwiseEmitter::Piece GpuRowwiseEmitter::pieceAt(Value base, int64_t offset,
+                                                    int64_t certain) {
+  Piece piece{base, offset, Value(), {}};
+  if (certain <= shape.cols / shape.lanes)
+    return piece;
+  // Beyond the row the last vector is read once more, and not used.
+  Value column = k.add(base, k.i64(offset));
+  piece.valid = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ult,
+                                      column, k.i64(shape.cols));
+  piece.base = k.min(column, k.i64(shape.cols - shape.lanes));
+  piece.offset = 0;
+  return piece;
+}
+
+/// The pieces of a tile that holds all its columns.
+void GpuRowwiseEmitter::makeResident() {
+  Type word = k.b.getI32Type();
+  Value base = k.mul(thread, k.integer(word, shape.lanes));
+  if (chunk)
+    base = k.add(base,
+                 k.mul(chunk, k.integer(word, shape.stride() * shape.vectors)));
+  base = arith::ExtUIOp::create(k.b, k.loc, k.b.getI64Type(), base);
+  int64_t before = (shape.chunks - 1) * shape.vectors;
+  for (int64_t j = 0; j < shape.vectors; ++j)
+    resident.push_back(
+        pieceAt(base, j * shape.stride(), (before + j + 1) * shape.threads));
+}
+
+/// Calls `body` for all columns of the tile, in as many pieces at a time as
+/// the shape says. What a call returns is carried to the next.
+KernelBuilder::Values
+GpuRowwiseEmitter::sweep(Values carried,
+                         llvm::function_ref<Values(Pieces, ValueRange)> body) {
+  if (shape.resident) {
+    carried = body(resident, carried);
+    for (Piece &piece : resident) {
+      Memo keep;
+      for (auto [i, kept] : llvm::enumerate(shape.kept))
+        if (Value argument = op.getBlock().getArgument(i);
+            kept && piece.memo.contains(argument))
+          keep[argument] = piece.memo[argument];
+      piece.memo = std::move(keep);
     }
+    return carried;
   }
-  for (auto [reduce, total] : llvm::zip(reduces, totals))
-    scalars[reduce->getResult(0)] = total;
+  Value first = arith::ExtUIOp::create(
+      k.b, k.loc, k.b.getI64Type(),
+      k.mul(thread, k.integer(k.b.getI32Type(), shape.lanes)));
+  int64_t step = shape.stride() * shape.vectors;
+  int64_t whole = shape.cols - shape.cols % step;
+  auto piecesFrom = [&](Value base, int64_t count, int64_t before) {
+    llvm::SmallVector<Piece> pieces;
+    for (int64_t j = 0; j < count; ++j)
+      pieces.push_back(
+          pieceAt(base, j * shape.stride(), before + (j + 1) * shape.threads));
+    return pieces;
+  };
+  if (whole > 0)
+    carried = k.loop(k.i64(0), k.i64(whole), step, carried,
+                     [&](Value column, ValueRange values) {
+                       auto pieces = piecesFrom(k.add(first, column),
+                                                shape.vectors, INT64_MIN / 2);
+                       return body(pieces, values);
+                     });
+  if (whole == shape.cols)
+    return carried;
+  auto pieces = piecesFrom(k.add(first, k.i64(whole)),
+                           llvm::divideCeil(shape.cols - whole, shape.stride()),
+                           whole / shape.lanes);
+  return body(pieces, carried);
+}
+
+//===----------------------------------------------------------------------===//
+// Results
+//===----------------------------------------------------------------------===//
+
+/// Whether another thread may still have to read what this yield writes.
+bool GpuRowwiseEmitter::mayAliasPerRow(unsigned yield) {
+  Type type = op.getResult(op.getYieldResults()[yield]).getType();
+  return llvm::is_contained(op.getInputs().getTypes(), type);
 }
 
 void GpuRowwiseEmitter::emitWrites() {
   llvm::DenseSet<Value> seen;
   auto values = op.getYield().getValues();
   llvm::SmallVector<unsigned> byColumn, perRow;
+  bool shared = false;
   for (auto [j, value] : llvm::enumerate(values)) {
     prepare(value, seen);
     writeAddress(j);
-    (writes[j].index.column != 0 ? byColumn : perRow).push_back(j);
+    bool varies = shape.cols > 1 && writes[j].index.column != 0;
+    (varies ? byColumn : perRow).push_back(j);
+    shared |= !varies && mayAliasPerRow(j);
   }
   if (!byColumn.empty())
-    k.loop(thread, k.i64(cols), threads, [&](Value column) {
-      // All reads of this column come before the writes: results may alias
-      // inputs element by element.
-      Memo memo;
-      KernelBuilder::Values computed;
-      for (unsigned j : byColumn)
-        computed.push_back(varying(values[j], column, memo));
-      for (auto [j, value] : llvm::zip(byColumn, computed))
-        k.store(value, writes[j].row, k.mul(column, writes[j].index.column));
+    sweep({}, [&](Pieces pieces, ValueRange) {
+      for (Piece &piece : pieces)
+        for (unsigned j : byColumn)
+          loadInputs(values[j], piece);
+      for (Piece &piece : pieces) {
+        Values computed;
+        for (unsigned j : byColumn)
+          computed.push_back(varying(values[j], piece));
+        auto store = [&] {
+          for (auto [j, value] : llvm::zip(byColumn, computed))
+            storePiece(value, writes[j], piece);
+        };
+        Value when = piece.valid;
+        if (when && inside)
+          when = arith::AndIOp::create(k.b, k.loc, when, inside);
+        else if (inside)
+          when = inside;
+        if (when)
+          k.when(when, store);
+        else
+          store();
+      }
+      return Values{};
     });
   if (perRow.empty())
     return;
-  KernelBuilder::Values computed;
+  Values computed;
   for (unsigned j : perRow)
     computed.push_back(uniform(values[j]));
-  // Every thread has read what a row's result may alias.
-  gpu::BarrierOp::create(k.b, k.loc);
+  // Every thread of the row has read what its result may alias.
+  if (shared && shape.threads > 1)
+    gpu::BarrierOp::create(k.b, k.loc);
   Value first = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::eq,
-                                      thread, k.i64(0));
+                                      thread, k.integer(thread.getType(), 0));
+  if (inside)
+    first = arith::AndIOp::create(k.b, k.loc, first, inside);
   k.when(first, [&] {
     for (auto [j, value] : llvm::zip(perRow, computed))
       k.store(value, writes[j].row, k.i64(0));
   });
 }
 
-void GpuRowwiseEmitter::emit(gpu::GPUFuncOp function, Value sharedMemory) {
+void GpuRowwiseEmitter::emit(gpu::GPUFuncOp function, Value sharedMemory,
+                             bool programmatic) {
   shared = sharedMemory;
   KernelBuffers buffers = KernelBuffers::of(op);
   for (auto [i, access] : llvm::enumerate(reads))
@@ -304,25 +208,40 @@ void GpuRowwiseEmitter::emit(gpu::GPUFuncOp function, Value sharedMemory) {
   for (auto [j, access] : llvm::enumerate(writes))
     access.base =
         function.getArgument(buffers.firstResult + op.getYieldResults()[j]);
-  auto asI64 = [&](Value index) -> Value {
-    return arith::IndexCastOp::create(k.b, k.loc, k.b.getI64Type(), index);
-  };
-  row = asI64(gpu::BlockIdOp::create(k.b, k.loc, gpu::Dimension::x));
-  thread = asI64(gpu::ThreadIdOp::create(k.b, k.loc, gpu::Dimension::x));
+  if (programmatic) {
+    // The next grid may be placed once all blocks of this one are; it waits
+    // itself for what this one writes.
+    NVVM::GriddepcontrolOp::create(k.b, k.loc,
+                                   NVVM::GridDepActionKind::launch_dependents);
+    NVVM::GriddepcontrolOp::create(k.b, k.loc, NVVM::GridDepActionKind::wait);
+  }
+  emitPosition(function);
+  if (shape.resident && shape.cols > 1)
+    makeResident();
+  // What is kept is asked for before anything waits for memory.
+  llvm::DenseSet<Value> seen;
+  for (auto [i, kept] : llvm::enumerate(shape.kept))
+    if (kept) {
+      Value argument = op.getBlock().getArgument(i);
+      prepare(argument, seen);
+      for (Piece &piece : resident)
+        varying(argument, piece);
+    }
   for (MutableArrayRef<RowReduceOp> reduces : body.levels)
     emitReductions(reduces);
   emitWrites();
 }
 
-FailureOr<gpu::GPUFuncOp> llamac::emitGpuRowwise(OpBuilder &builder,
-                                                 gpu::GPUModuleOp target,
-                                                 StringRef symbol,
-                                                 RowwiseOp op) {
+FailureOr<GpuRowwiseKernel>
+llamac::emitGpuRowwise(OpBuilder &builder, gpu::GPUModuleOp target,
+                       StringRef symbol, RowwiseOp op,
+                       const GpuRowwiseOptions &options) {
   OpBuilder::InsertionGuard guard(builder);
   KernelBuilder k(builder, op.getLoc());
   GpuRowwiseEmitter emitter(op, k);
-  if (failed(emitter.analyze()))
+  if (failed(emitter.analyze(options)))
     return failure();
+  const GpuRowwiseShape &shape = emitter.getShape();
 
   builder.setInsertionPointToEnd(target.getBody());
   MLIRContext *context = builder.getContext();
@@ -334,24 +253,26 @@ FailureOr<gpu::GPUFuncOp> llamac::emitGpuRowwise(OpBuilder &builder,
     global = LLVM::GlobalOp::create(
         builder, k.loc, LLVM::LLVMArrayType::get(builder.getI8Type(), bytes),
         /*isConstant=*/false, LLVM::Linkage::Internal,
-        (symbol + "__shared").str(), Attribute(), /*alignment=*/8,
+        (symbol + "__shared").str(), Attribute(), /*alignment=*/16,
         static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
 
   KernelBuffers buffers = KernelBuffers::of(op);
   llvm::SmallVector<Type> parameters(buffers.firstResult + op.getNumResults(),
                                      pointer(NVVM::NVVMMemorySpace::Global));
+  if (shape.takesRows())
+    parameters.push_back(builder.getI64Type());
   auto function = gpu::GPUFuncOp::create(
       builder, k.loc, symbol, builder.getFunctionType(parameters, {}));
   function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(),
                     builder.getUnitAttr());
   function.setKnownBlockSizeAttr(builder.getDenseI32ArrayAttr(
-      {static_cast<int32_t>(gpuRowwiseThreads(op)), 1, 1}));
+      {static_cast<int32_t>(shape.blockThreads()), 1, 1}));
   builder.setInsertionPointToEnd(&function.getBody().front());
   auto end = gpu::ReturnOp::create(builder, k.loc);
   builder.setInsertionPoint(end);
   Value shared;
   if (global)
     shared = LLVM::AddressOfOp::create(builder, k.loc, global);
-  emitter.emit(function, shared);
-  return function;
+  emitter.emit(function, shared, options.programmatic);
+  return GpuRowwiseKernel{function, shape};
 }

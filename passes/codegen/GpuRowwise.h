@@ -1,33 +1,50 @@
-//===- GpuRowwise.h - llm.rowwise as one block per row ---------*- C++ -*-===//
+//===- GpuRowwise.h - llm.rowwise for NVIDIA GPUs --------------*- C++ -*-===//
 #pragma once
 
-#include "dialects/llm/LlmDialect.h"
+#include "passes/codegen/GpuRowwiseShape.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/Builders.h"
 
 namespace llamac {
 
-/// Threads of the blocks that compute one row of `op` each: a multiple of the
-/// warp, at most 256, no more than the columns need.
-int64_t gpuRowwiseThreads(llm::RowwiseOp op);
+struct GpuRowwiseOptions {
+  /// Of the buffers in bytes, inputs then results; 16 where there is no entry.
+  llvm::SmallVector<int64_t> alignments;
+  /// Start and end as programmatic dependent launches do (sm_90 and later): let
+  /// the next grid be placed, then wait for the memory of the one before.
+  bool programmatic = false;
+};
+
+struct GpuRowwiseKernel {
+  mlir::gpu::GPUFuncOp function;
+  GpuRowwiseShape shape;
+};
 
 /// Appends to `target` the kernel
-///   symbol(ptr<global> input..., ptr<global> result...)
-/// that computes row blockIdx.x of `op` with gpuRowwiseThreads(op) threads. As
-/// on the CPU, neither the number of rows nor the first dimension of a tensor
-/// is in the code.
+///   symbol(ptr<global> input..., ptr<global> result... [, i64 rows])
+/// for launches of shape.grid(rows) blocks of shape.blockThreads() threads;
+/// `rows` is there if shape.takesRows(). As on the CPU, neither the number of
+/// rows nor the first dimension of a tensor is in the code otherwise.
 ///
-/// The body is split at its reductions: in each pass over the row a thread
-/// takes every gpuRowwiseThreads-th column. Add reductions sum per thread in
-/// column order, then over the lanes of a warp by halving, then over the warps
-/// in order: an order that depends on the number of columns alone. Max ignores
-/// NaN. Multiplications and additions of the body may be fused.
+/// Accesses move 16 bytes where columns are contiguous and rows and buffers
+/// aligned. The body is split at its reductions into passes over the row, which
+/// stays in registers where it fits; a maximum and the sum of exponentials
+/// below it are one pass. Sums add up per thread and lane in column order, then
+/// lanes, threads of a warp and warps by halving: an order that depends on the
+/// number of columns and the types alone. Max ignores NaN. Multiplications and
+/// additions of the body may be fused. A body with columns of bf16 computes
+/// their exponentials and quotients to about 2^-17.
+///
+/// A thread reads all its elements of a vector of columns before it writes any,
+/// and no thread writes before all have read what reductions need: results may
+/// alias inputs element by element.
 ///
 /// Fails with a diagnostic for body ops without a GPU form, element types other
-/// than f32, f64, i32 and i64.
-mlir::FailureOr<mlir::gpu::GPUFuncOp>
+/// than f32, f64, bf16, i32 and i64.
+mlir::FailureOr<GpuRowwiseKernel>
 emitGpuRowwise(mlir::OpBuilder &builder, mlir::gpu::GPUModuleOp target,
-               llvm::StringRef symbol, llm::RowwiseOp op);
+               llvm::StringRef symbol, llm::RowwiseOp op,
+               const GpuRowwiseOptions &options = {});
 
 } // namespace llamac

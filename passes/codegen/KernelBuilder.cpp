@@ -1,4 +1,4 @@
-//===- KernelBuilder.cpp - Shorthand for writing CPU kernels --------------===//
+//===- KernelBuilder.cpp - Shorthand for writing kernels ------------------===//
 #include "passes/codegen/KernelBuilder.h"
 
 #include "passes/codegen/CpuTarget.h"
@@ -162,6 +162,19 @@ static unsigned elementBytes(Type type) {
   return isa<LLVM::LLVMPointerType>(type)
              ? 8
              : KernelBuilder::elementOf(type).getIntOrFloatBitWidth() / 8;
+}
+Value KernelBuilder::at(Value base, int64_t index, Type element) {
+  if (index == 0)
+    return base;
+  return LLVM::GEPOp::create(
+      b, loc, base.getType(), element, base,
+      ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(index)});
+}
+Value KernelBuilder::loadAt(Type type, Value address, unsigned alignment) {
+  return LLVM::LoadOp::create(b, loc, type, address, alignment);
+}
+void KernelBuilder::storeAt(Value value, Value address, unsigned alignment) {
+  LLVM::StoreOp::create(b, loc, value, address, alignment);
 }
 Value KernelBuilder::load(Type type, Value base, Value index) {
   Value address = at(base, index, elementOf(type));

@@ -1,4 +1,4 @@
-//===- KernelBuilder.h - Shorthand for writing CPU kernels -----*- C++ -*-===//
+//===- KernelBuilder.h - Shorthand for writing kernels ---------*- C++ -*-===//
 //
 // Kernels are written in scf, arith, math, vector and LLVM pointers. A value of
 // `lanes` elements has a vector type, or the scalar type if `lanes` is 1, so
@@ -73,8 +73,12 @@ public:
 
   // Memory: element `index` of the array at `base`.
   mlir::Value at(mlir::Value base, mlir::Value index, mlir::Type element);
+  mlir::Value at(mlir::Value base, int64_t index, mlir::Type element);
   mlir::Value load(mlir::Type type, mlir::Value base, mlir::Value index);
   void store(mlir::Value value, mlir::Value base, mlir::Value index);
+  /// The elements at `address`, which is a multiple of `alignment` bytes.
+  mlir::Value loadAt(mlir::Type type, mlir::Value address, unsigned alignment);
+  void storeAt(mlir::Value value, mlir::Value address, unsigned alignment);
   /// Pointer i of the kernel's buffers.
   mlir::Value buffer(mlir::LLVM::LLVMFuncOp function, unsigned i);
   /// Array on the stack; call it at the start of a function.

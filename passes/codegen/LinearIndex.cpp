@@ -3,6 +3,8 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace llamac;
 
@@ -93,14 +95,42 @@ FailureOr<LinearIndex> LinearIndex::get(AffineMap map,
   return sum;
 }
 
+int64_t LinearIndex::rowAlignment() const {
+  int64_t bits = constant | 64;
+  for (const auto &[atom, multiple] : terms)
+    bits |= multiple;
+  return bits & -bits;
+}
+
+/// Quotients and remainders of the row itself, in its own width: a division of
+/// 64 bits costs several of 32.
+static Value emitNarrow(KernelBuilder &k, AffineExpr expr, Value row) {
+  if (isa<AffineDimExpr>(expr))
+    return row;
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary || (expr.getKind() != AffineExprKind::FloorDiv &&
+                  expr.getKind() != AffineExprKind::Mod))
+    return {};
+  Value l = emitNarrow(k, binary.getLHS(), row);
+  int64_t divisor = cast<AffineConstantExpr>(binary.getRHS()).getValue();
+  if (!l || divisor > std::numeric_limits<int32_t>::max())
+    return {};
+  Value d = k.integer(row.getType(), divisor);
+  if (expr.getKind() == AffineExprKind::FloorDiv)
+    return arith::DivUIOp::create(k.b, k.loc, l, d);
+  return arith::RemUIOp::create(k.b, k.loc, l, d);
+}
+
 static Value emitExpr(KernelBuilder &k, AffineExpr expr, Value row,
                       Value index) {
   if (auto constant = dyn_cast<AffineConstantExpr>(expr))
     return k.i64(constant.getValue());
-  if (isa<AffineDimExpr>(expr))
-    return row;
   if (isa<AffineSymbolExpr>(expr))
     return index;
+  if (Value narrow = emitNarrow(k, expr, row))
+    return row.getType().isInteger(64)
+               ? narrow
+               : arith::ExtUIOp::create(k.b, k.loc, k.b.getI64Type(), narrow);
   auto binary = cast<AffineBinaryOpExpr>(expr);
   Value l = emitExpr(k, binary.getLHS(), row, index);
   switch (expr.getKind()) {

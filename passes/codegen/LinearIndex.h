@@ -23,7 +23,12 @@ struct LinearIndex {
   static mlir::FailureOr<LinearIndex> get(mlir::AffineMap map,
                                           llvm::ArrayRef<int64_t> shape);
 
-  /// The row's part as i64.
+  /// Whether the row's part is the same in all rows.
+  bool isRowInvariant() const { return terms.empty(); }
+  /// The largest power of two, at most 64, that divides every row's part.
+  int64_t rowAlignment() const;
+
+  /// The row's part as i64. `row` is an i64, or an i32 that is not negative.
   mlir::Value emitRowPart(KernelBuilder &k, mlir::Value row,
                           mlir::Value index) const;
 };

@@ -57,3 +57,27 @@ def GenerateGpuKernels : Pass<"codegen-generate-gpu-kernels", "mlir::ModuleOp"> 
     Option<"format", "format", "std::string", /*default=*/"\"cubin\"",
            "cubin (falls back to ptx without ptxas) or ptx">];
 }
+
+def SelectLibraryKernels : Pass<"codegen-select-library-kernels", "mlir::ModuleOp"> {
+  let summary = "launches of attention and factor folding become launches of hand-written CUDA kernels";
+  let description = [{
+    Requires: `plan.kernel` ops that hold `llm.attention`, `llm.attention_grad` or
+    `llm.fold_into`; no activation has an offset yet. Ensures: such kernels are gone;
+    each of their launches is one or more launches of kernels from
+    compiler/kernels, which know rows that lie apart, and the plan carries those
+    kernels' code; scratch is an activation. Fails where llamac was built without
+    nvcc. Test: test/passes/codegen/select-library-kernels.mlir.
+
+    ```mlir
+    plan.launch @attention_3 reads(%q, %k, %v, %cu) writes(%o, %lse) scalars [128, 8] grid [64, 1, 1] : ...
+    // becomes
+    plan.launch @attention_forward_bf16_128 reads(%q, %k, %v, %cu) writes(%o, %lse)
+        scalars [128, 8, 32, 8, ...] grid [2, 32, 8] block [128, 1, 1] shared(65536) programmatic : ...
+    ```
+  }];
+  let options = [
+    Option<"arch", "arch", "std::string", /*default=*/"\"sm_90\"",
+           "compute capability of the GPU, sm_80 or later">,
+    Option<"ptx", "ptx", "bool", /*default=*/"false", "PTX instead of a cubin">];
+  let dependentDialects = ["plan::PlanDialect"];
+}

@@ -18,10 +18,11 @@ FailureOr<RowwiseBody::Access> RowwiseBody::analyzeAccess(AffineMap map,
   auto tensor = cast<RankedTensorType>(type);
   Type element = tensor.getElementType();
   if (!element.isF32() && !element.isF64() && !element.isInteger(32) &&
-      !element.isInteger(64))
+      !element.isInteger(64) && !(abilities.bf16 && element.isBF16()))
     return op.emitOpError()
-           << what << ": " << target
-           << " kernels take f32, f64, i32 and i64, not " << element;
+           << what << ": " << target << " kernels take f32, f64, "
+           << (abilities.bf16 ? "bf16, " : "") << "i32 and i64, not "
+           << element;
   auto index = LinearIndex::get(map, tensor.getShape());
   if (failed(index))
     return op.emitOpError()
@@ -40,10 +41,15 @@ LogicalResult RowwiseBody::analyzeOp(Operation *bodyOp, StringRef target) {
   if (isa<llm::YieldOp, RowReduceOp, llm::RowIndexOp, llm::ColumnIndexOp>(
           bodyOp))
     return success();
+  bool holdsBf16 =
+      abilities.bf16 &&
+      isa<arith::ConstantOp, arith::ExtFOp, arith::TruncFOp, arith::SelectOp>(
+          bodyOp);
   for (Type type : llvm::concat<const Type>(
            llvm::SmallVector<Type>(bodyOp->getOperandTypes()),
            llvm::SmallVector<Type>(bodyOp->getResultTypes())))
-    if (!type.isF32() && !type.isF64() && !type.isSignlessInteger())
+    if (!type.isF32() && !type.isF64() && !type.isSignlessInteger() &&
+        !(holdsBf16 && type.isBF16()))
       return bodyOp->emitOpError() << "has type " << type << ": " << target
                                    << " kernels compute in f32 and f64";
   if (isa<arith::ConstantOp>(bodyOp))
@@ -94,6 +100,21 @@ LogicalResult RowwiseBody::analyze(StringRef target) {
   return success();
 }
 
+RowReduceOp RowwiseBody::onlineMax(RowReduceOp sum) {
+  if (!abilities.online || sum.getKind() != llm::ReduceKind::Add ||
+      !sum.getType().isF32())
+    return {};
+  auto exp = sum.getValue().getDefiningOp<math::ExpOp>();
+  auto shifted =
+      exp ? exp.getOperand().getDefiningOp<arith::SubFOp>() : arith::SubFOp();
+  auto max =
+      shifted ? shifted.getRhs().getDefiningOp<RowReduceOp>() : RowReduceOp();
+  if (!max || max.getKind() != llm::ReduceKind::Max ||
+      max.getValue() != shifted.getLhs())
+    return {};
+  return max;
+}
+
 /// Loops over the columns that must be done before the value is known.
 unsigned RowwiseBody::levelOf(Value value) {
   Operation *def = value.getDefiningOp();
@@ -103,9 +124,12 @@ unsigned RowwiseBody::levelOf(Value value) {
   if (!isNew)
     return it->second;
   unsigned level = 0;
+  auto reduce = dyn_cast<RowReduceOp>(def);
+  if (RowReduceOp max = reduce ? onlineMax(reduce) : RowReduceOp())
+    return levelMemo[value] = levelOf(max.getResult());
   for (Value operand : def->getOperands())
     level = std::max(level, levelOf(operand));
-  if (isa<RowReduceOp>(def))
+  if (reduce)
     ++level;
   return levelMemo[value] = level;
 }

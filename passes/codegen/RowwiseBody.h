@@ -17,13 +17,27 @@ public:
     mlir::Type element;
   };
 
+  /// What a generator can do beyond the common ground.
+  struct Abilities {
+    bool bf16 = false; ///< buffers of bf16, and bodies that convert and select
+    bool online = false; ///< onlineMax() in the pass of its maximum
+  };
+
   explicit RowwiseBody(llm::RowwiseOp op) : op(op) {}
+  RowwiseBody(llm::RowwiseOp op, Abilities abilities)
+      : op(op), abilities(abilities) {}
 
   /// Fills `reads`, `writes` and `levels`. Fails with a diagnostic that calls
   /// the generator `target` ("CPU", "GPU") for body ops without a form in its
-  /// kernels, element types other than f32, f64, i32 and i64, and maps whose
-  /// column is inside a floordiv or mod.
+  /// kernels, element types other than f32, f64, i32, i64 and, if it can, bf16,
+  /// and maps whose column is inside a floordiv or mod.
   mlir::LogicalResult analyze(llvm::StringRef target);
+
+  /// For `sum`, an f32 sum of exp(z - m) where m is the maximum of the same z:
+  /// the reduction that is m. Maximum and sum then need one pass together
+  /// (Milakov, Gimelshein: Online normalizer calculation for softmax, 2018).
+  /// Null for any other reduction and for generators without that ability.
+  llm::RowReduceOp onlineMax(llm::RowReduceOp sum);
 
   /// The same in every column of a row; everything is if there is one column.
   bool isUniform(mlir::Value value);
@@ -41,6 +55,7 @@ public:
   llvm::SmallVector<llvm::SmallVector<llm::RowReduceOp>> levels;
 
 private:
+  Abilities abilities;
   mlir::FailureOr<Access> analyzeAccess(mlir::AffineMap map, mlir::Type type,
                                         const llvm::Twine &what,
                                         llvm::StringRef target);

@@ -18,7 +18,8 @@ namespace {
 bool canAccumulateInto(Value v) {
   Operation *op = v.getDefiningOp();
   return op && v.hasOneUse() &&
-         !isa<llm::WeightOp, llm::ParameterOp, llm::ConstantOp>(op);
+         !isa<llm::WeightOp, llm::ParameterOp, llm::ConstantOp, llm::PanelOp,
+              llm::ConcatOp, llm::FoldedWeightOp>(op);
 }
 
 struct FuseMatmulAdd : llamac::impl::FuseMatmulAddBase<FuseMatmulAdd> {

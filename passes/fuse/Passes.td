@@ -14,6 +14,34 @@ def LowerLinear : Pass<"fuse-lower-linear", "mlir::ModuleOp"> {
   }];
 }
 
+def FoldAdapters : Pass<"fuse-fold-adapters", "mlir::ModuleOp"> {
+  let summary = "adapters become rows and columns of the weights they adapt";
+  let description = [{
+    Requires: no `llm.linear`; sums not yet fused into products. Ensures: layers
+    of one input (q, k, v; gate, up) are one `llm.folded_weight` with their LoRA
+    factors in it, one product forward and one for the gradient of their input;
+    `llm.fold_factors` begins every program that has adapters. With dropout in the
+    adapter's path that path keeps a product of its own in the backward pass.
+    Requires in turn that nothing erases unused `llm.parameter` ops: the factors
+    are now read by name. Test: test/passes/fuse/fold-adapters.mlir.
+
+    ```mlir
+    %y = llm.matmul %x, %w transpose_b : ...
+    %t = llm.matmul %x, %a transpose_b : ...
+    %u = llm.matmul %t, %b transpose_b alpha 2.0 : ...
+    %s = llm.add %y, %u : ...
+    // becomes
+    %f = llm.folded_weight ["w"] rows [32] a ["a"] b ["b"] ranks [4] scales [2.0] pad 8 : tensor<40x72xf32>
+    %a = llm.panel %f at [32, 0] : ...
+    %t = llm.matmul %x, %a transpose_b : ...
+    %xt = llm.concat %x, %t : ...
+    %wb = llm.panel %f at [0, 0] : ...
+    %s = llm.matmul %xt, %wb transpose_b : ...
+    ```
+  }];
+  let dependentDialects = ["llm::LlmDialect"];
+}
+
 def FuseMatmulAdd : Pass<"fuse-matmul-add", "mlir::ModuleOp"> {
   let summary = "a sum with a matrix product becomes accumulation into the other addend";
   let description = [{

@@ -25,7 +25,8 @@ struct VerifyFused : llamac::impl::VerifyFusedBase<VerifyFused> {
         if (!isa<llm::MatmulOp, llm::RowwiseOp, llm::AttentionOp,
                  llm::AttentionGradOp, llm::WeightOp, llm::ParameterOp,
                  llm::ConstantOp, llm::GradientStoreOp, llm::PendingGradientOp,
-                 llm::FlatLoadOp, llm::FlatStoreOp, llm::FlatClearOp>(op)) {
+                 llm::PanelOp, llm::ConcatOp, llm::FoldedWeightOp,
+                 llm::FoldFactorsOp, llm::FlatLoadOp, llm::FlatStoreOp, llm::FlatClearOp>(op)) {
           op.emitOpError(
               "is not one launch: it does not belong to level fused");
           return signalPassFailure();

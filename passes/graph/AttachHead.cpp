@@ -123,6 +123,7 @@ struct AttachHead : llamac::impl::AttachHeadBase<AttachHead> {
       auto zType = cast<RankedTensorType>(z.getType());
       z.setType(RankedTensorType::get({batch, zType.getDimSize(1)},
                                       zType.getElementType()));
+      z = inFloat32(b, loc, z);
       labels = 0;
     } else {
       if (kind == llm::Head::Regression)
@@ -136,7 +137,8 @@ struct AttachHead : llamac::impl::AttachHeadBase<AttachHead> {
           llm::ParameterOp::create(b, loc, weightType, "score.weight", init);
       z = llm::LinearOp::create(b, loc,
                                 RankedTensorType::get({batch, labels}, f32),
-                                pooled, w, b.getF64FloatAttr(1.0));
+                                inFloat32(b, loc, pooled), w,
+                                b.getF64FloatAttr(1.0));
       if (kind == llm::Head::Regression)
         loss = llm::MseOp::create(b, loc, z, arg(5), arg(6));
       else
@@ -155,6 +157,14 @@ struct AttachHead : llamac::impl::AttachHeadBase<AttachHead> {
     module->setAttr(llm::LlmDialect::kTaskAttr,
                     llm::TaskAttr::get(context, task, kind, labels, batch,
                                        maxLength, accumulation));
+  }
+
+  static Value inFloat32(OpBuilder &b, Location loc, Value v) {
+    auto type = cast<RankedTensorType>(v.getType());
+    if (type.getElementType().isF32())
+      return v;
+    return llm::CastOp::create(
+        b, loc, RankedTensorType::get(type.getShape(), b.getF32Type()), v);
   }
 
   /// Positions end where sequences are cut, so the tables need no more rows.

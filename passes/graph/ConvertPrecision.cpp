@@ -1,7 +1,8 @@
-//===- ConvertPrecision.cpp - Compute in float32 --------------------------===//
+//===- ConvertPrecision.cpp - Compute in one element type ---------------------===//
 #include "dialects/llm/LlmDialect.h"
 #include "passes/graph/Passes.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/IR/BuiltinOps.h"
 
@@ -14,14 +15,54 @@ using namespace mlir;
 
 namespace {
 
+/// Values that are f32 whatever the model computes in.
+bool staysFloat32(Value value) {
+  if (value.getDefiningOp<llm::RopeTableOp>())
+    return true;
+  auto attention = value.getDefiningOp<llm::AttentionOp>();
+  return attention && value == attention.getLse();
+}
+
 struct ConvertPrecision : llamac::impl::ConvertPrecisionBase<ConvertPrecision> {
+  using ConvertPrecisionBase::ConvertPrecisionBase;
+
   void runOnOperation() override {
-    auto f32 = Float32Type::get(&getContext());
-    AttrTypeReplacer replacer;
-    replacer.addReplacement([&](BFloat16Type) -> Type { return f32; });
-    replacer.recursivelyReplaceElementsIn(getOperation(), /*replaceAttrs=*/true,
-                                          /*replaceLocs=*/false,
-                                          /*replaceTypes=*/true);
+    if (compute == "f32") {
+      auto f32 = Float32Type::get(&getContext());
+      AttrTypeReplacer replacer;
+      replacer.addReplacement([&](BFloat16Type) -> Type { return f32; });
+      replacer.recursivelyReplaceElementsIn(
+          getOperation(), /*replaceAttrs=*/true, /*replaceLocs=*/false,
+          /*replaceTypes=*/true);
+    } else if (compute == "bf16") {
+      for (auto f : getOperation().getOps<func::FuncOp>())
+        narrow(f);
+    } else {
+      getOperation().emitError("compute is '") << compute << "', not f32 or bf16";
+      signalPassFailure();
+    }
+  }
+
+  void narrow(func::FuncOp f) {
+    // Layers are unrolled: one block.
+    auto set = [&](Value value) {
+      auto type = dyn_cast<RankedTensorType>(value.getType());
+      if (!type || !type.getElementType().isF32() || staysFloat32(value))
+        return;
+      value.setType(RankedTensorType::get(type.getShape(),
+                                          BFloat16Type::get(&getContext())));
+    };
+    for (Block &block : f.getBody()) {
+      for (BlockArgument argument : block.getArguments())
+        set(argument);
+      for (Operation &op : block)
+        for (Value result : op.getResults())
+          set(result);
+    }
+    if (!f.isExternal())
+      f.setFunctionType(FunctionType::get(
+          &getContext(), f.getBody().front().getArgumentTypes(),
+          f.getBody().front().getTerminator()->getOperandTypes()));
   }
 };
 

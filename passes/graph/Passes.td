@@ -22,14 +22,18 @@ def UnrollLayers : Pass<"graph-unroll-layers", "mlir::ModuleOp"> {
 def ConvertPrecision : Pass<"graph-convert-precision", "mlir::ModuleOp"> {
   let summary = "compute in one element type";
   let description = [{
-    Requires: any graph. Ensures: every bf16 tensor is f32. The runtime converts
-    weights as it loads them. Test: test/passes/graph/convert-precision.mlir.
+    Requires: any graph. Ensures: weights and activations have the element type
+    `compute`; tables of angles, the statistics of attention and losses are f32 in
+    any case. The runtime converts weights as it loads them. Test:
+    test/passes/graph/convert-precision.mlir.
 
     ```mlir
     %w = llm.weight "w" : tensor<4xbf16>   // becomes
     %w = llm.weight "w" : tensor<4xf32>
     ```
   }];
+  let options = [
+    Option<"compute", "compute", "std::string", "\"f32\"", "f32 or bf16">];
 }
 
 def AttachHead : Pass<"graph-attach-head", "mlir::ModuleOp"> {

@@ -15,6 +15,8 @@ using namespace mlir;
 namespace {
 
 struct LowerToPlan : llamac::impl::LowerToPlanBase<LowerToPlan> {
+  using LowerToPlanBase::LowerToPlanBase;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     auto storage = llamac::Storage::create(module);
@@ -33,7 +35,7 @@ struct LowerToPlan : llamac::impl::LowerToPlanBase<LowerToPlan> {
     OpBuilder kernelBuilder(mark);
     llamac::KernelTable kernels(kernelBuilder);
     for (func::FuncOp f : functions)
-      llamac::lowerProgram(b, f, *storage, kernels);
+      llamac::lowerProgram(b, f, *storage, kernels, {stridedAttention});
     mark.erase();
     for (func::FuncOp f : functions)
       f.erase();

@@ -22,5 +22,8 @@ def LowerToPlan : Pass<"lower-to-plan", "mlir::ModuleOp"> {
     }
     ```
   }];
+  let options = [
+    Option<"stridedAttention", "strided-attention", "bool", "false",
+           "the attention kernels take rows that lie apart, as those of CUDA do">];
   let dependentDialects = ["plan::PlanDialect"];
 }

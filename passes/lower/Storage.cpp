@@ -17,9 +17,19 @@ static int64_t aligned(int64_t bytes) {
 
 FailureOr<Storage> Storage::create(ModuleOp module) {
   Storage storage(module);
-  if (failed(storage.collect(module)))
+  if (failed(storage.collect(module)) ||
+      failed(storage.makeSegments(module.getContext())))
     return failure();
   return storage;
+}
+
+bool Storage::isFolded(StringRef weight) const {
+  return llvm::any_of(foldedWeights, [&](auto &entry) {
+    auto op = entry.second.first;
+    return llvm::is_contained(
+        llm::FoldedWeightOp(op).getWeights().template getAsValueRange<StringAttr>(),
+        weight);
+  });
 }
 
 LogicalResult Storage::collect(ModuleOp module) {
@@ -56,12 +66,18 @@ LogicalResult Storage::collect(ModuleOp module) {
         auto type = cast<RankedTensorType>(weight.getType());
         auto [it, isNew] = weights.insert(
             {weight.getName(), Weight{type, weightBytes, op.getLoc()}});
+        if (isNew && isFolded(weight.getName()))
+          return op.emitError() << "'" << weight.getName()
+                                << "' is folded elsewhere but not here";
         if (isNew)
           weightBytes = aligned(weightBytes + bytesOf(type));
         else if (it->second.type != type)
           return op.emitError()
                  << "'" << weight.getName() << "' is " << type << " here and "
                  << it->second.type << " elsewhere";
+      } else if (auto folded = dyn_cast<llm::FoldedWeightOp>(op)) {
+        if (failed(collectFolded(folded)))
+          return failure();
       } else if (auto parameter = dyn_cast<llm::ParameterOp>(op)) {
         if (layout.entries.find(parameter.getName())->second.type !=
             parameter.getType())
@@ -93,6 +109,84 @@ LogicalResult Storage::collect(ModuleOp module) {
     outputBytes = aligned(outputBytes + slot.bytes);
   }
   return success();
+}
+
+LogicalResult Storage::collectFolded(llm::FoldedWeightOp op) {
+  StringRef name = cast<StringAttr>(op.getWeights()[0]).getValue();
+  auto [it, isNew] = foldedWeights.insert({name, {op, weightBytes}});
+  if (!isNew) {
+    if (it->second.first->getAttrDictionary() == op->getAttrDictionary() &&
+        it->second.first.getType() == op.getType())
+      return success();
+    return op.emitError() << "'" << name << "' is folded in another way here";
+  }
+  for (auto weight : op.getWeights().getAsValueRange<StringAttr>())
+    if (weights.contains(weight))
+      return op.emitError()
+             << "'" << weight << "' is folded here but not elsewhere";
+  weightBytes = aligned(weightBytes + bytesOf(op.getType()));
+  foldedElement = cast<RankedTensorType>(op.getType()).getElementType();
+  return success();
+}
+
+LogicalResult Storage::makeSegments(MLIRContext *context) {
+  SmallVector<std::array<int64_t, 6>> rows;
+  for (auto &[name, entry] : foldedWeights) {
+    llm::FoldedWeightOp op = entry.first;
+    auto type = cast<RankedTensorType>(op.getType());
+    int64_t width = type.getDimSize(1);
+    int64_t base = entry.second / (type.getElementTypeBitWidth() / 8);
+    auto add = [&](StringRef factor, int64_t row, int64_t column, double scale) {
+      auto it = layout.entries.find(factor);
+      if (it == layout.entries.end())
+        return failure();
+      RankedTensorType shape = it->second.type;
+      auto bits = llvm::bit_cast<uint32_t>(static_cast<float>(scale));
+      rows.push_back({it->second.offset / 4, shape.getNumElements(),
+                      shape.getDimSize(1), base + row * width + column, width,
+                      static_cast<int64_t>(bits)});
+      return success();
+    };
+    for (unsigned j = 0; j < op.getWeights().size(); ++j) {
+      if (op.getRanks()[j] == 0)
+        continue;
+      int64_t rank = op.rankOf(j);
+      if (failed(add(cast<StringAttr>(op.getA()[j]).getValue(),
+                     op.getN() + rank, 0, 1.0)) ||
+          failed(add(cast<StringAttr>(op.getB()[j]).getValue(), op.rowOf(j),
+                     op.getK() + rank, op.getScales()[j])))
+        return op.emitError("a factor is no parameter of this module");
+    }
+  }
+  if (rows.empty())
+    return success();
+  llvm::sort(rows);
+  SmallVector<int64_t> flat;
+  for (auto &row : rows)
+    flat.append(row.begin(), row.end());
+  auto type = RankedTensorType::get({static_cast<int64_t>(rows.size()), 6},
+                                    IntegerType::get(context, 64));
+  segments = DenseElementsAttr::get(type, ArrayRef<int64_t>(flat));
+  constants[segments] = {bytesOf(type), constantBytes};
+  constantBytes = aligned(constantBytes + bytesOf(type));
+  return success();
+}
+
+Storage::FoldPlaces Storage::foldPlaces() const {
+  auto segmentsType = cast<RankedTensorType>(segments.getType());
+  int64_t width = foldedElement.getIntOrFloatBitWidth() / 8;
+  return {{"parameters", 0},
+          {"constants", constants.find(segments)->second.offset},
+          {"weights", 0},
+          layout.flatType(segments.getContext()),
+          segmentsType,
+          RankedTensorType::get({weightBytes / width}, foldedElement)};
+}
+
+Place Storage::folded(llm::FoldedWeightOp op) const {
+  return {"weights",
+          foldedWeights.find(cast<StringAttr>(op.getWeights()[0]).getValue())
+              ->second.second};
 }
 
 Place Storage::weight(llm::WeightOp op) const {
@@ -156,6 +250,23 @@ void Storage::emit(OpBuilder &b, Location loc) const {
   for (auto &[name, w] : weights)
     plan::TensorOp::create(b, w.loc, name, plan::Role::Weight, "weights",
                            w.offset, w.type, plan::InitKind::Checkpoint);
+  for (auto &[name, entry] : foldedWeights) {
+    llm::FoldedWeightOp op = entry.first;
+    auto type = cast<RankedTensorType>(op.getType());
+    int64_t width = type.getDimSize(1);
+    int64_t bytes = type.getElementTypeBitWidth() / 8;
+    for (unsigned j = 0; j < op.getWeights().size(); ++j) {
+      auto tensor = plan::TensorOp::create(
+          b, op.getLoc(), cast<StringAttr>(op.getWeights()[j]).getValue(),
+          plan::Role::Weight, "weights",
+          entry.second + op.rowOf(j) * width * bytes,
+          RankedTensorType::get({op.getRows()[j], op.getK()},
+                                type.getElementType()),
+          plan::InitKind::Checkpoint);
+      if (op.getK() != width)
+        tensor.setPitch(width);
+    }
+  }
   for (auto &[name, entry] : layout.entries) {
     auto op = cast<llm::ParameterOp>(entry.parameter);
     // The two enums agree from Zero on: the plan adds Checkpoint and Data.

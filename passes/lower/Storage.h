@@ -28,12 +28,21 @@ public:
   static mlir::FailureOr<Storage> create(mlir::ModuleOp module);
 
   Place weight(llm::WeightOp op) const;
+  Place folded(llm::FoldedWeightOp op) const;
   Place parameter(llvm::StringRef name) const;
   Place gradient(llvm::StringRef name) const;
   Place constant(llm::ConstantOp op) const;
   Place flat(llm::Flat kind) const;
   Place input(llvm::StringRef name) const;
   Place output(llvm::StringRef name) const;
+
+  /// The operands and the result of llm.fold_into: all parameters, the table of
+  /// factors, all weights.
+  struct FoldPlaces {
+    Place parameters, segments, weights;
+    mlir::RankedTensorType parametersType, segmentsType, weightsType;
+  };
+  FoldPlaces foldPlaces() const;
 
   /// Writes the plan.allocation, plan.constant and plan.tensor ops.
   void emit(mlir::OpBuilder &builder, mlir::Location loc) const;
@@ -49,10 +58,18 @@ private:
   };
   explicit Storage(mlir::ModuleOp module) : layout(module) {}
   mlir::LogicalResult collect(mlir::ModuleOp module);
+  bool isFolded(llvm::StringRef weight) const;
+  mlir::LogicalResult collectFolded(llm::FoldedWeightOp op);
+  mlir::LogicalResult makeSegments(mlir::MLIRContext *context);
 
   ParameterLayout layout;
   bool trains = false;
   llvm::MapVector<llvm::StringRef, Weight> weights;
+  /// By the name of the first weight.
+  llvm::MapVector<llvm::StringRef, std::pair<llm::FoldedWeightOp, int64_t>>
+      foldedWeights;
+  mlir::ElementsAttr segments; // of llm.fold_into; null: no factors
+  mlir::Type foldedElement;
   llvm::MapVector<mlir::Attribute, Slot> constants;
   llvm::MapVector<llvm::StringRef, Slot> inputs, outputs;
   int64_t weightBytes = 0, constantBytes = 0, inputBytes = 0, outputBytes = 0;

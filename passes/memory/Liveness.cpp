@@ -22,7 +22,13 @@ llamac::liveActivations(plan::ProgramOp program) {
       continue;
     auto type = cast<RankedTensorType>(buffer.getType());
     LiveBuffer entry{buffer, plan::placeBytes(type).value_or(0), steps, -1};
-    for (Operation *user : buffer->getUsers()) {
+    SmallVector<Operation *> users(buffer->getUsers());
+    for (size_t i = 0; i < users.size(); ++i) {
+      Operation *user = users[i];
+      if (isa<plan::ViewOp>(user)) {
+        llvm::append_range(users, user->getUsers());
+        continue;
+      }
       // The host reads outputs after the last step; inputs it writes before
       // the first.
       int64_t at = isa<plan::OutputOp>(user)  ? steps

@@ -60,6 +60,67 @@ private:
   }
 };
 
+/// Columns of a buffer that have been written since it last took over its bytes.
+/// A matrix is written panel by panel; each covers all rows.
+class Columns {
+public:
+  void clear() { written.clear(); }
+  void add(int64_t begin, int64_t end) { written[begin] = std::max(written[begin], end); }
+  bool has(int64_t begin, int64_t end) const {
+    for (auto [first, last] : written)
+      if (first <= begin && begin < last)
+        begin = last;
+    return begin >= end;
+  }
+
+private:
+  std::map<int64_t, int64_t> written;
+};
+
+/// The part of a buffer that a step's operand is.
+struct Part {
+  plan::BufferOp buffer;
+  int64_t first, last; // columns, of the buffer seen as a matrix
+  int64_t offset, pitch;
+
+  static Part of(Value value) {
+    if (auto view = value.getDefiningOp<plan::ViewOp>()) {
+      int64_t offset = view.getOffset(), pitch = view.getPitch();
+      int64_t columns = cast<RankedTensorType>(value.getType()).getDimSize(1);
+      auto buffer = view.getSource().getDefiningOp<plan::BufferOp>();
+      auto type = cast<RankedTensorType>(buffer.getType());
+      // Rows of a matrix of the same width: its columns. Else all of it.
+      if (type.getRank() == 2 && type.getDimSize(1) == pitch &&
+          offset + columns <= pitch)
+        return {buffer, offset, offset + columns, offset, pitch};
+      return {buffer, 0, columnsOf(buffer), offset, pitch};
+    }
+    auto buffer = value.getDefiningOp<plan::BufferOp>();
+    return {buffer, 0, columnsOf(buffer), 0, columnsOf(buffer)};
+  }
+  static int64_t columnsOf(plan::BufferOp buffer) {
+    auto type = cast<RankedTensorType>(buffer.getType());
+    return type.getRank() == 2 ? type.getDimSize(1) : 1;
+  }
+  bool same(const Part &other) const {
+    return buffer == other.buffer && offset == other.offset &&
+           pitch == other.pitch && first == other.first && last == other.last;
+  }
+  bool overlaps(Part other) {
+    if (buffer == other.buffer)
+      return first < other.last && other.first < last;
+    auto [aBegin, aEnd] = extent(buffer);
+    auto [bBegin, bEnd] = extent(other.buffer);
+    return buffer.getAllocation() == other.buffer.getAllocation() &&
+           aBegin < bEnd && bBegin < aEnd;
+  }
+  static std::pair<int64_t, int64_t> extent(plan::BufferOp buffer) {
+    int64_t begin = *buffer.getOffset();
+    auto type = cast<RankedTensorType>(buffer.getType());
+    return {begin, begin + plan::placeBytes(type).value_or(0)};
+  }
+};
+
 struct VerifyBuffers : llamac::impl::VerifyBuffersBase<VerifyBuffers> {
   void runOnOperation() override {
     llvm::DenseMap<StringAttr, bool> isArena;
@@ -67,10 +128,10 @@ struct VerifyBuffers : llamac::impl::VerifyBuffersBase<VerifyBuffers> {
       isArena[allocation.getSymNameAttr()] =
           allocation.getCategory() == plan::Category::Activations;
     for (auto program : getOperation().getOps<plan::ProgramOp>()) {
-      llvm::DenseMap<StringAttr, Owners> arenas;
-      auto arenaOf = [&](plan::BufferOp buffer) -> Owners * {
+      State state;
+      state.arenaOf = [&](plan::BufferOp buffer) -> Owners * {
         StringAttr name = buffer.getAllocationAttr().getAttr();
-        return isArena.lookup(name) ? &arenas[name] : nullptr;
+        return isArena.lookup(name) ? &state.arenas[name] : nullptr;
       };
       for (Operation &op : program.getBlock()) {
         if (auto buffer = dyn_cast<plan::BufferOp>(op);
@@ -78,65 +139,73 @@ struct VerifyBuffers : llamac::impl::VerifyBuffersBase<VerifyBuffers> {
           buffer.emitOpError("has no offset");
           return signalPassFailure();
         }
-        if (!check(op, arenaOf))
+        if (!check(op, state))
           return signalPassFailure();
       }
     }
   }
 
-  template <typename ArenaOf> bool check(Operation &op, ArenaOf arenaOf) {
-    SmallVector<Value> reads, writes;
+  struct State {
+    llvm::DenseMap<StringAttr, Owners> arenas;
+    llvm::DenseMap<Operation *, Columns> written;
+    std::function<Owners *(plan::BufferOp)> arenaOf;
+  };
+
+  bool check(Operation &op, State &state) {
+    SmallVector<Part> reads, writes;
+    auto collect = [](SmallVector<Part> &parts, ArrayRef<Value> values) {
+      for (Value value : values)
+        parts.push_back(Part::of(value));
+    };
     if (auto step = dyn_cast<plan::StepOpInterface>(op)) {
-      reads = step.getReads();
-      writes = step.getWrites();
+      collect(reads, step.getReads());
+      collect(writes, step.getWrites());
     } else if (auto output = dyn_cast<plan::OutputOp>(op)) {
-      reads = {output.getBuffer()};
+      collect(reads, {output.getBuffer()});
     } else if (auto input = dyn_cast<plan::InputOp>(op)) {
-      writes = {input.getBuffer()};
+      collect(writes, {input.getBuffer()});
     }
-    for (Value value : reads) {
-      auto buffer = value.getDefiningOp<plan::BufferOp>();
-      Owners *arena = arenaOf(buffer);
+    for (Part &part : reads) {
+      Owners *arena = state.arenaOf(part.buffer);
       if (!arena)
         continue;
-      auto [begin, end] = extent(buffer);
+      auto [begin, end] = Part::extent(part.buffer);
       Operation *owner = arena->owner(begin, end);
-      if (owner == buffer)
+      bool whole = state.written[part.buffer].has(part.first, part.last);
+      if (owner == part.buffer && whole)
         continue;
       auto error =
           op.emitError("reads a buffer that ")
-          << (owner ? "another has overwritten" : "is not wholly written");
-      error.attachNote(buffer.getLoc())
+          << (owner && owner != part.buffer ? "another has overwritten"
+                                            : "is not wholly written");
+      error.attachNote(part.buffer.getLoc())
           << "the buffer is at bytes " << begin << " to " << end;
       return false;
     }
-    for (Value value : writes) {
-      auto buffer = value.getDefiningOp<plan::BufferOp>();
-      auto [begin, end] = extent(buffer);
-      if (Owners *arena = arenaOf(buffer))
-        arena->write(begin, end, buffer);
+    for (Part &part : writes) {
+      Owners *arena = state.arenaOf(part.buffer);
+      if (!arena)
+        continue;
+      auto [begin, end] = Part::extent(part.buffer);
+      Columns &columns = state.written[part.buffer];
+      if (arena->owner(begin, end) != part.buffer)
+        columns.clear();
+      columns.add(part.first, part.last);
+      arena->write(begin, end, part.buffer);
     }
     // A step must not write over what it reads, or over its other results.
-    for (Value l : writes)
-      for (Value r : llvm::concat<Value>(reads, writes)) {
-        auto a = l.getDefiningOp<plan::BufferOp>();
-        auto b = r.getDefiningOp<plan::BufferOp>();
-        if (l == r || a.getAllocation() != b.getAllocation() || !arenaOf(a))
-          continue;
-        auto [aBegin, aEnd] = extent(a);
-        auto [bBegin, bEnd] = extent(b);
-        if (aBegin < bEnd && bBegin < aEnd) {
-          op.emitError("uses two buffers that overlap, one of them to write");
-          return false;
-        }
+    for (auto [i, part] : llvm::enumerate(writes)) {
+      bool clash = llvm::any_of(reads, [&](Part other) {
+        return !part.same(other) && part.overlaps(other);
+      });
+      for (size_t j = 0; j < i; ++j)
+        clash |= part.overlaps(writes[j]);
+      if (clash && state.arenaOf(part.buffer)) {
+        op.emitError("uses two buffers that overlap, one of them to write");
+        return false;
       }
+    }
     return true;
-  }
-
-  static std::pair<int64_t, int64_t> extent(plan::BufferOp buffer) {
-    int64_t begin = *buffer.getOffset();
-    auto type = cast<RankedTensorType>(buffer.getType());
-    return {begin, begin + plan::placeBytes(type).value_or(0)};
   }
 };
 

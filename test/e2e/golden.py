@@ -22,6 +22,7 @@ def main():
     p = tool.parser(__doc__)
     p.add_argument("--model", required=True, help="Hugging Face directory")
     p.add_argument("--golden", required=True, help="folder of trace.json")
+    p.add_argument("--flags", default="", help="more flags of llamac")
     args = p.parse_args()
     trace_path = os.path.join(args.golden, "trace.json")
     if not os.path.exists(trace_path) or not os.path.isdir(args.model):
@@ -39,7 +40,7 @@ def main():
             model = reference_checkpoint.with_drawn_embedding(model, os.path.join(directory, "model"),
                                                               trace["pad_token_id"], missing_embedding_seed)
         plan = tool.compile_plan(args, model, directory, "--task=" + trace["task"], adapter_flag(config),
-                                 f"--per-device-batch-size={rows}", "--max-seq-length=128")
+                                 f"--per-device-batch-size={rows}", "--max-seq-length=128", *args.flags.split())
         out = os.path.join(directory, "run")
         print(tool.run(args.llamarun, "replay", plan, "--weights", model, "--trace", trace_path,
                        "--output-dir", out, has=["replay: ok", "final tensors", "logits after"]))

@@ -12,7 +12,7 @@ SCHEMA = ("runtime/plan/plan_generated.h", "runtime/plan/SchemaHash.h", "runtime
 # part -> (own parts it may include, further single files, whether MLIR and LLVM are allowed). The longest prefix counts.
 RULES = {
     "dialects/": (("dialects/",), (), True),
-    "passes/": (("dialects/", "passes/"), (), True),
+    "passes/": (("dialects/", "passes/", "compiler/kernels/"), (), True),
     "compiler/": (("dialects/", "passes/", "compiler/"), SCHEMA, True),
     "runtime/": (("runtime/",), (), False),
     "tools/llamac/": (("dialects/", "passes/", "compiler/", "tools/llamac/"), (), True),

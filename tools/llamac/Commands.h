@@ -30,7 +30,8 @@ struct ImportCommand {
 struct CompileCommand {
   std::string model, output;
   std::string adapter = "none", shard = "ddp1", task = "sst2", target = "cpu",
-              arch, compileTo = "plan", dumpPhases;
+              arch, dtype, foldAdapters = "auto", compileTo = "plan",
+              dumpPhases;
   long batch = 8, maxLength = 128, accumulation = 1;
   std::vector<long> buckets;
   bool report = false;

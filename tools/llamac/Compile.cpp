@@ -20,10 +20,15 @@ using namespace mlir;
 
 /// Everything that shapes the plan, in one order: two spellings of one command
 /// give the same bytes.
-static std::string recorded(const CompileCommand &c, StringRef arch) {
+static std::string recorded(const CompileCommand &c,
+                            const CompilerOptions &o) {
   std::string text;
   llvm::raw_string_ostream out(text);
-  out << "--target=" << c.target << " --arch=" << arch << " --task=" << c.task
+  out << "--target=" << c.target << " --arch=" << o.target.arch
+      << (o.target.ptx ? "+" : "") << " --dtype="
+      << (o.target.compute == "f32" ? "float32" : "bfloat16")
+      << " --fold-adapters=" << (o.foldAdapters ? "on" : "off")
+      << " --task=" << c.task
       << " --adapter=" << c.adapter << " --shard=" << c.shard
       << " --per-device-batch-size=" << c.batch
       << " --max-seq-length=" << c.maxLength
@@ -54,10 +59,17 @@ static llvm::Expected<CompilerOptions> parse(const CompileCommand &c) {
         ": this llamac compiles for one device only");
   if (auto e = assign(options.task, TaskOptions::parse(c.task)))
     return e;
-  if (auto e = assign(options.target, TargetOptions::parse(c.target, c.arch)))
+  if (auto e = assign(options.target, TargetOptions::parse(c.target, c.arch, c.dtype)))
     return e;
   if (auto e = assign(options.stopAfter, parseLevel(c.compileTo)))
     return e;
+  if (c.foldAdapters != "auto" && c.foldAdapters != "on" &&
+      c.foldAdapters != "off")
+    return llvm::createStringError("--fold-adapters: '" +
+                                   llvm::Twine(c.foldAdapters) +
+                                   "' is not auto, on or off");
+  options.foldAdapters = c.foldAdapters == "auto" ? options.target.isCuda()
+                                                  : c.foldAdapters == "on";
   options.batch = c.batch;
   options.maxLength = c.maxLength;
   options.accumulation = c.accumulation;
@@ -72,7 +84,7 @@ static llvm::Expected<CompilerOptions> parse(const CompileCommand &c) {
         ", is shorter than one sequence of --max-seq-length=" +
         std::to_string(c.maxLength));
   options.dumpPhases = c.dumpPhases;
-  options.recordedFlags = recorded(c, options.target.arch);
+  options.recordedFlags = recorded(c, options);
   return options;
 }
 
@@ -87,6 +99,10 @@ static void describePlan(ModuleOp module, const CompilerOptions &options,
   module->setAttr(plan::PlanDialect::kTargetAttr,
                   plan::TargetAttr::get(module.getContext(),
                                         options.target.kind, arch, ""));
+  module->setAttr(plan::PlanDialect::kComputeAttr,
+                  TypeAttr::get(options.target.compute == "bf16"
+                                    ? Type(b.getBF16Type())
+                                    : Type(b.getF32Type())));
   module->setAttr(plan::PlanDialect::kFlagsAttr,
                   b.getStringAttr(options.recordedFlags));
   module->setAttr(plan::PlanDialect::kModelHashAttr,

@@ -64,9 +64,16 @@ int main(int argc, char **argv) {
   app.add_option("--shard", compile.shard, "Layout: ddpN, tpN or ddpN,tpM");
   app.add_option("--task", compile.task,
                  "cola sst2 mrpc stsb qqp mnli qnli rte wnli ax, or lm");
-  app.add_option("--target", compile.target, "cpu");
+  app.add_option("--target", compile.target, "cpu or cuda");
   app.add_option("--arch", compile.arch,
-                 "x86-64-v3 (default), x86-64-v4 or native");
+                 "cpu: x86-64-v3 (default), x86-64-v4 or native; cuda: sm_90 "
+                 "(default) or later, sm_80+ for that and all later ones");
+  app.add_option("--dtype", compile.dtype,
+                 "Of base weights and activations: float32 (default and only "
+                 "choice on cpu) or bfloat16 (default on cuda)");
+  app.add_option("--fold-adapters", compile.foldAdapters,
+                 "Store adapters in the weights they adapt: auto (on cuda), "
+                 "on or off");
   app.add_option("--per-device-batch-size", compile.batch, "Sequences a batch")
       ->check(CLI::Range(1, 65536));
   app.add_option("--max-seq-length", compile.maxLength,

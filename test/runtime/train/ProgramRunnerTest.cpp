@@ -112,6 +112,35 @@ TEST(ProgramRunner, RefusesBatchesThatDoNotSuitTheModel) {
           [](Dataset &d) { d.sequences[0].assign(9, 1); });
 }
 
+TEST(ProgramRunner, StepsMayBeLookedAtLater) {
+  auto session = tiny::openLazySession({.accumulation = 2});
+  ProgramRunner runner(*session, 1);
+  auto first = runner.start(scores(), {{0, 1}, {3}}, {});
+  auto second = runner.start(scores(), {{0, 3}}, {});
+  auto result = runner.finish(first);
+  EXPECT_FLOAT_EQ(static_cast<float>(result.loss), 2.f / 3);
+  EXPECT_EQ(result.tokens, 9u);
+  result = runner.finish(second);
+  EXPECT_EQ(result.loss, 0.5);
+  EXPECT_EQ(result.learningRate, 0.25f);
+  EXPECT_GE(second.seconds(), 0);
+}
+
+TEST(ProgramRunner, NamesTheParameterWhoseGradientIsNotFinite) {
+  tiny::Options options{.trainLoss = 1e39, .gradient = 1e39};
+  auto session = tiny::openLazySession(options);
+  ProgramRunner runner(*session, 1);
+  expectFailure(ExitCode::Numerics,
+                {"loss is inf", "the gradient of", tiny::kLoraB}, [&] {
+                  runner.train(scores(), {{0, 1}}, {});
+                });
+  // Gradients of another step say nothing about this one.
+  auto first = runner.start(scores(), {{0, 1}}, {});
+  auto second = runner.start(scores(), {{0, 1}}, {});
+  expectFailure(ExitCode::Numerics, {"loss is inf", "--debug-sync"},
+                [&] { runner.finish(first); });
+}
+
 TEST(ProgramRunner, RefusesLossesThatAreNotFinite) {
   auto session = tiny::openSession({.trainLoss = 1e39});
   ProgramRunner runner(*session, 1);

@@ -2,6 +2,7 @@
 
 #include "runtime/plan/Container.h"
 #include "runtime/plan/SchemaHash.h"
+#include "test/runtime/executor/LazyDevice.h"
 
 #include <flatbuffers/flatbuffers.h>
 
@@ -28,7 +29,7 @@ private:
 
   Options options;
   fb::PlanT plan;
-  std::uint32_t loraB = 0;
+  std::uint32_t loraB = 0, gradientB = 0;
 };
 
 /// Every buffer has an allocation to itself, except that parameters and what
@@ -63,6 +64,8 @@ void Builder::tensor(const std::string &name, fb::Role role, Category category,
   tensor->init->a = a;
   if (role == fb::Role::Parameter && name == kLoraB)
     loraB = tensor->buffer;
+  if (role == fb::Role::Gradient && name == kLoraB)
+    gradientB = tensor->buffer;
   plan.tensors.push_back(std::move(tensor));
 }
 
@@ -133,6 +136,8 @@ void Builder::program(fb::ProgramKind kind, std::uint32_t tokens) {
     copy(scale, output("grad_norm", {1}));
     fill(output("learning_rate", {1}), 0.25);
     fill(loraB, 0.5);
+    if (options.gradient != 0)
+      fill(gradientB, options.gradient);
   }
   if (kind == fb::ProgramKind::Evaluate) {
     auto logits = output("logits", {b, causal ? kVocabulary : options.labels});
@@ -213,6 +218,12 @@ std::unique_ptr<Session> openSession(const Options &options) {
   device.threads = 2;
   return std::make_unique<Session>(makePlan(options),
                                    createDevice("cpu", device));
+}
+
+std::unique_ptr<Session> openLazySession(const Options &options) {
+  return std::make_unique<Session>(
+      makePlan(options),
+      std::make_unique<test::LazyDevice>(createDevice("cpu", {.threads = 2})));
 }
 
 } // namespace llamarun::tiny

@@ -32,6 +32,7 @@ struct Options {
   std::uint32_t rows = 3; ///< of the weights
   bool tied = false;
   double trainLoss = 0; ///< not 0: what Train's loss is instead of loss_scale
+  double gradient = 0;  ///< what Train writes to lora_B's gradient
 };
 
 inline constexpr char kLoraA[] =
@@ -43,6 +44,8 @@ inline constexpr std::uint32_t kVocabulary = 800, kHidden = 4, kRank = 2;
 std::shared_ptr<const Plan> makePlan(const Options &options = {});
 /// On the CPU, with two threads.
 std::unique_ptr<Session> openSession(const Options &options = {});
+/// The same on a device that works as late as it may (LazyDevice.h).
+std::unique_ptr<Session> openLazySession(const Options &options = {});
 
 /// A whole tensor as elements of T.
 template <typename T>

@@ -1,0 +1,206 @@
+//===- SelectLibraryKernels.cpp - Hand-written kernels for the GPU --------===//
+#include "passes/codegen/Passes.h"
+
+#include "compiler/kernels/LibraryKernels.h"
+#include "dialects/llm/LlmDialect.h"
+#include "dialects/plan/PlanDialect.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
+
+namespace llamac {
+#define GEN_PASS_DEF_SELECTLIBRARYKERNELS
+#include "passes/codegen/Passes.h.inc"
+} // namespace llamac
+
+using namespace mlir;
+using namespace llamac;
+
+namespace {
+
+RankedTensorType typeOf(Value v) { return cast<RankedTensorType>(v.getType()); }
+
+int64_t pitchOf(Value v) {
+  if (auto view = v.getDefiningOp<plan::ViewOp>())
+    return view.getPitch();
+  return typeOf(v).getShape().back();
+}
+
+LibraryType libraryType(Type element) {
+  return element.isBF16() ? LibraryType::BF16 : LibraryType::F32;
+}
+
+struct SelectLibraryKernels
+    : public llamac::impl::SelectLibraryKernelsBase<SelectLibraryKernels> {
+  using SelectLibraryKernelsBase::SelectLibraryKernelsBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    llvm::StringMap<plan::KernelOp> sources;
+    for (auto kernel : module.getOps<plan::KernelOp>())
+      if (isa_and_nonnull<llm::AttentionOp, llm::AttentionGradOp,
+                          llm::FoldIntoOp>(kernel.getSource()))
+        sources[kernel.getSymName()] = kernel;
+    if (sources.empty())
+      return;
+    if (auto task = module->getAttrOfType<llm::TaskAttr>(
+            llm::LlmDialect::kTaskAttr))
+      maxLength = task.getMaxLength();
+    SmallVector<plan::LaunchOp> launches;
+    module.walk([&](plan::LaunchOp launch) {
+      if (sources.contains(launch.getKernel()))
+        launches.push_back(launch);
+    });
+    // Symbols and code go where the first kernel is.
+    place = *module.getOps<plan::KernelOp>().begin();
+    for (plan::LaunchOp launch : launches)
+      if (failed(replace(launch, sources.lookup(launch.getKernel()))))
+        return signalPassFailure();
+    for (auto &entry : sources)
+      entry.second.erase();
+  }
+
+private:
+  int64_t maxLength = INT32_MAX;
+  Operation *place = nullptr;
+  llvm::StringMap<std::string> kernels; // symbol -> plan.kernel
+  llvm::StringSet<> waits;              // may be launched programmatically
+
+  LogicalResult replace(plan::LaunchOp launch, plan::KernelOp kernel) {
+    Operation *source = kernel.getSource();
+    llvm::DenseMap<int, Value> buffers;
+    auto bind = [&](std::initializer_list<LibraryBuffer> which,
+                    ValueRange values) {
+      for (auto [name, value] : llvm::zip(which, values))
+        buffers[static_cast<int>(name)] = value;
+    };
+    using enum LibraryBuffer;
+    std::optional<std::vector<LibraryLaunch>> found;
+    if (isa<llm::FoldIntoOp>(source)) {
+      bind({Params, FoldTable}, launch.getInputs());
+      bind({Weights}, launch.getOutputs());
+      found.emplace({foldLaunch(
+          libraryType(typeOf(launch.getOutputs()[0]).getElementType()),
+          typeOf(launch.getInputs()[0]).getDimSize(0),
+          typeOf(launch.getInputs()[1]).getDimSize(0))});
+      return emit(launch, *found, buffers, kernel.getDescription());
+    }
+    bool grad = isa<llm::AttentionGradOp>(source);
+    ValueRange in = launch.getInputs(), out = launch.getOutputs();
+    if (grad) {
+      bind({Q, K, V, CuSeqlens, Out, Lse, Dout}, in);
+      bind({Dq, Dk, Dv}, out);
+    } else {
+      bind({Q, K, V, CuSeqlens}, in);
+      bind({Out, Lse}, out);
+    }
+    auto number = [&](StringRef name) {
+      return source->getAttrOfType<IntegerAttr>(name).getInt();
+    };
+    auto pitch = [&](LibraryBuffer which) -> int64_t {
+      Value value = buffers.lookup(static_cast<int>(which));
+      return value ? pitchOf(value) : 0;
+    };
+    AttentionShape shape;
+    shape.type = libraryType(typeOf(in[0]).getElementType());
+    shape.heads = number("heads");
+    shape.kvHeads = number("kv_heads");
+    shape.headDim = typeOf(in[0]).getDimSize(1) / shape.heads;
+    shape.tokens = launch.getScalars()[0];
+    shape.sequences = launch.getScalars()[1];
+    shape.maxLength = std::min(maxLength, shape.tokens);
+    shape.pitches = {pitch(Q),    pitch(K),  pitch(V),  pitch(Out),
+                     pitch(Dout), pitch(Dq), pitch(Dk), pitch(Dv)};
+    shape.scale = static_cast<float>(
+        source->getAttrOfType<FloatAttr>("scale").getValueAsDouble());
+    found = grad ? attentionGradLaunches(shape, arch.getValue(), ptx)
+                 : attentionForwardLaunches(shape, arch.getValue(), ptx);
+    if (!found)
+      return launch.emitOpError("no CUDA kernel does attention of head size ")
+             << shape.headDim << ", " << shape.heads << " heads, "
+             << shape.kvHeads << " kv_heads and " << shape.tokens << " tokens";
+    if (attentionDeltaBytes(*found, shape) > 0) {
+      OpBuilder b(launch);
+      buffers[static_cast<int>(Delta)] = plan::BufferOp::create(
+          b, launch.getLoc(),
+          RankedTensorType::get({shape.tokens, shape.heads}, b.getF32Type()),
+          "activations");
+    }
+    return emit(launch, *found, buffers, kernel.getDescription());
+  }
+
+  LogicalResult emit(plan::LaunchOp old, ArrayRef<LibraryLaunch> launches,
+                     const llvm::DenseMap<int, Value> &buffers,
+                     StringRef description) {
+    OpBuilder b(old);
+    auto values = [&](ArrayRef<LibraryBuffer> which) {
+      return llvm::map_to_vector(which, [&](LibraryBuffer name) {
+        return buffers.lookup(static_cast<int>(name));
+      });
+    };
+    auto triple = [&](const std::array<uint32_t, 3> &n) {
+      return b.getDenseI64ArrayAttr({n[0], n[1], n[2]});
+    };
+    for (const LibraryLaunch &launch : launches) {
+      auto kernel = kernelOf(old, launch, description);
+      if (failed(kernel))
+        return failure();
+      plan::LaunchOp::create(
+          b, old.getLoc(), *kernel, values(launch.reads), values(launch.writes),
+          b.getDenseI64ArrayAttr(launch.scalars), triple(launch.grid),
+          triple(launch.block), b.getI64IntegerAttr(launch.sharedBytes),
+          b.getI64IntegerAttr(1),
+          waits.contains(launch.symbol) ? b.getUnitAttr() : UnitAttr(),
+          b.getI64IntegerAttr(old.getStream()),
+          b.getDenseI64ArrayAttr(old.getWaits()));
+    }
+    old.erase();
+    return success();
+  }
+
+  /// The plan.kernel of a launch, with its code object.
+  FailureOr<FlatSymbolRefAttr> kernelOf(Operation *user,
+                                        const LibraryLaunch &launch,
+                                        StringRef description) {
+    MLIRContext *context = &getContext();
+    auto [it, isNew] = kernels.try_emplace(launch.symbol, launch.symbol);
+    if (!isNew)
+      return FlatSymbolRefAttr::get(context, it->second);
+    OpBuilder b(place);
+    std::string object = "library_" + launch.module;
+    if (!getOperation().lookupSymbol(object)) {
+      auto code = libraryCode(launch.module, arch.getValue(), ptx);
+      bool asPtx = ptx;
+      if (!code && !ptx) {
+        // An architecture that was not built: what drivers compile.
+        code = libraryCode(launch.module, arch.getValue(), true);
+        asPtx = true;
+      }
+      if (!code)
+        return user->emitError("this llamac was built without nvcc and has no "
+                               "CUDA kernels: cannot compile '")
+               << launch.symbol << "' for cuda";
+      plan::CodeObjectOp::create(
+          b, user->getLoc(), object,
+          asPtx ? plan::CodeFormat::Ptx : plan::CodeFormat::Cubin,
+          asPtx ? StringRef("sm_80") : StringRef(arch),
+          StringRef(code->data(), code->size()));
+    }
+    // Machine code for sm_90 and later waits by itself for the step before it.
+    auto carried = getOperation().lookupSymbol<plan::CodeObjectOp>(object);
+    unsigned number = 0;
+    if (carried.getFormat() == plan::CodeFormat::Cubin &&
+        !carried.getArch().drop_front(3).consumeInteger(10, number) &&
+        number >= 90)
+      waits.insert(launch.symbol);
+    plan::KernelOp::create(b, user->getLoc(),
+                           b.getStringAttr(launch.symbol),
+                           b.getStringAttr(description),
+                           FlatSymbolRefAttr::get(context, object));
+    return FlatSymbolRefAttr::get(context, launch.symbol);
+  }
+};
+
+} // namespace

@@ -1,0 +1,105 @@
+//===- AdapterGroups.cpp - Linear layers that share an input --------------===//
+#include "passes/fuse/AdapterGroups.h"
+
+#include "llvm/ADT/MapVector.h"
+
+using namespace mlir;
+using namespace llamac;
+
+int64_t FoldableLayer::rows() {
+  return cast<RankedTensorType>(weight.getType()).getDimSize(0);
+}
+int64_t FoldableLayer::rank() {
+  return isAdapted()
+             ? cast<RankedTensorType>(aParameter.getType()).getDimSize(0)
+             : 0;
+}
+double FoldableLayer::scale() {
+  return isAdapted() ? up.getAlpha().convertToDouble() : 0.0;
+}
+Value FoldableLayer::result() {
+  return isAdapted() ? sum.getResult() : base.getResult();
+}
+
+bool LayerGroup::hasAdapters() {
+  return llvm::any_of(layers, [](auto &l) { return l.isAdapted(); });
+}
+bool LayerGroup::hasDropout() {
+  return llvm::any_of(
+      layers, [&](auto &l) { return l.isAdapted() && l.adapterInput != x; });
+}
+
+/// a b^T without scaling or accumulation.
+static bool isForward(llm::MatmulOp op) {
+  return op && !op.getTransposeA() && op.getTransposeB() && !op.getAccumulate();
+}
+static bool isUnscaled(llm::MatmulOp op) {
+  return op.getAlpha().isExactlyValue(1.0);
+}
+
+/// The parameter a product reads, directly or rounded.
+static llm::ParameterOp parameterOf(Value v) {
+  if (auto cast = v.getDefiningOp<llm::CastOp>())
+    v = cast.getX();
+  return v.getDefiningOp<llm::ParameterOp>();
+}
+
+static void matchAdapter(FoldableLayer &layer) {
+  Value y = layer.base.getResult();
+  if (!y.hasOneUse())
+    return;
+  auto sum = dyn_cast<llm::AddOp>(*y.user_begin());
+  if (!sum || sum.getLhs() == sum.getRhs())
+    return;
+  Value other = sum.getLhs() == y ? sum.getRhs() : sum.getLhs();
+  auto up = other.getDefiningOp<llm::MatmulOp>();
+  if (!isForward(up) || !other.hasOneUse())
+    return;
+  auto down = up.getA().getDefiningOp<llm::MatmulOp>();
+  if (!isForward(down) || !isUnscaled(down))
+    return;
+  auto a = parameterOf(down.getB()), b = parameterOf(up.getB());
+  if (!a || !b)
+    return;
+  Value input = down.getA();
+  if (auto dropout = input.getDefiningOp<llm::DropoutOp>())
+    input = dropout.getX();
+  if (input != layer.base.getA())
+    return;
+  layer.sum = sum;
+  layer.up = up;
+  layer.down = down;
+  layer.a = down.getB();
+  layer.b = up.getB();
+  layer.aParameter = a;
+  layer.bParameter = b;
+  layer.adapterInput = down.getA();
+}
+
+SmallVector<LayerGroup> llamac::findLayerGroups(func::FuncOp function) {
+  llvm::MapVector<Value, LayerGroup> groups;
+  llvm::DenseSet<Operation *> seen;
+  for (auto op : function.getOps<llm::MatmulOp>()) {
+    auto weight = op.getB().getDefiningOp<llm::WeightOp>();
+    if (!weight || !isForward(op) || !isUnscaled(op) ||
+        !llvm::all_of(weight->getUsers(), llvm::IsaPred<llm::MatmulOp>))
+      continue;
+    // A weight that is applied twice belongs to no one group.
+    if (!seen.insert(weight).second)
+      continue;
+    if (llvm::count_if(weight->getUsers(), [](Operation *user) {
+          return isForward(cast<llm::MatmulOp>(user));
+        }) != 1)
+      continue;
+    FoldableLayer layer{weight, op, {}, {}, {}, {}, {}, {}, {}, {}};
+    matchAdapter(layer);
+    LayerGroup &group = groups[op.getA()];
+    group.x = op.getA();
+    group.layers.push_back(layer);
+  }
+  SmallVector<LayerGroup> found;
+  for (auto &[x, group] : groups)
+    if (group.layers.size() > 1 || group.hasAdapters())
+      found.push_back(std::move(group));
+  return found;
+}

@@ -1,0 +1,463 @@
+//===- FoldAdapters.cpp - Adapters as rows and columns of their weights ---===//
+//
+// With the stored weight F = [[W, sB], [A, 0]]:
+//   forward   t  = x A^T              y  = [x, t] [W, sB]^T
+//   backward  dt = dy (sB)            dx = [dy, dt] [[W], [A]]
+//             dA = dt^T x             dB = s dy^T t
+// Layers of one input share F: their weights lie one below the other, so that
+// q, k and v (gate and up) are one product each way. Dropout in the adapter's
+// path makes x' of x: t = x' A^T, and dx gets dropout(dt A) in a product of its
+// own.
+//
+//===----------------------------------------------------------------------===//
+#include "passes/fuse/AdapterGroups.h"
+#include "passes/fuse/Passes.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace llamac {
+#define GEN_PASS_DEF_FOLDADAPTERS
+#include "passes/fuse/Passes.h.inc"
+} // namespace llamac
+
+using namespace mlir;
+using llamac::FoldableLayer;
+using llamac::LayerGroup;
+
+namespace {
+
+RankedTensorType typeOf(Value v) { return cast<RankedTensorType>(v.getType()); }
+
+/// Factors are padded so that leading dimensions suit 16-byte accesses, and
+/// tiles of the tensor cores where matrices are large enough for it to be
+/// free (measured: rank padded to 64 costs nothing at 4096 columns).
+int64_t padding(int64_t ranks, int64_t rows, int64_t columns) {
+  return llvm::alignTo(ranks, rows >= 1024 && columns >= 1024 ? 64 : 8);
+}
+
+class GroupFolder {
+public:
+  explicit GroupFolder(LayerGroup &group)
+      : group(group), b(group.layers.front().base) {}
+
+  void run() {
+    makeWeight();
+    keepTogether();
+    forward();
+    backward();
+    replaceRest();
+    for (FoldableLayer &layer : group.layers)
+      if (layer.weight->use_empty())
+        layer.weight->erase();
+  }
+
+private:
+  LayerGroup &group;
+  OpBuilder b;
+  llm::FoldedWeightOp folded;
+  int64_t n = 0, k = 0, pad = 0, ranks = 0, tokens = 0;
+  Type element;
+
+  Location loc() { return folded ? folded.getLoc() : group.layers[0].base.getLoc(); }
+  RankedTensorType matrix(int64_t rows, int64_t columns, Type type = {}) {
+    return RankedTensorType::get({rows, columns}, type ? type : element);
+  }
+  Value panel(Value x, int64_t row, int64_t column, int64_t rows,
+              int64_t columns) {
+    RankedTensorType type = typeOf(x);
+    if (row == 0 && column == 0 && type.getDimSize(0) == rows &&
+        type.getDimSize(1) == columns)
+      return x;
+    return llm::PanelOp::create(
+        b, loc(), matrix(rows, columns, type.getElementType()), x,
+        static_cast<uint64_t>(row), static_cast<uint64_t>(column));
+  }
+  Value concat(ArrayRef<Value> parts) {
+    if (parts.size() == 1)
+      return parts[0];
+    int64_t columns = 0;
+    for (Value part : parts)
+      columns += typeOf(part).getDimSize(1);
+    return llm::ConcatOp::create(b, loc(),
+                                 matrix(typeOf(parts[0]).getDimSize(0), columns),
+                                 parts);
+  }
+  Value product(Value x, Value y, bool transposeA, bool transposeB,
+                Type type = {}) {
+    int64_t rows = typeOf(x).getDimSize(transposeA ? 1 : 0);
+    int64_t columns = typeOf(y).getDimSize(transposeB ? 0 : 1);
+    auto flag = [&](bool on) { return on ? b.getUnitAttr() : UnitAttr(); };
+    return llm::MatmulOp::create(b, loc(), matrix(rows, columns, type), x, y,
+                                 /*accumulate=*/Value(), flag(transposeA),
+                                 flag(transposeB), b.getF64FloatAttr(1.0));
+  }
+
+  void makeWeight() {
+    SmallVector<Attribute> names, as, bs;
+    SmallVector<int64_t> rows, rankList;
+    SmallVector<double> scales;
+    for (FoldableLayer &layer : group.layers) {
+      names.push_back(layer.weight.getNameAttr());
+      as.push_back(layer.isAdapted() ? layer.aParameter.getNameAttr()
+                                     : b.getStringAttr(""));
+      bs.push_back(layer.isAdapted() ? layer.bParameter.getNameAttr()
+                                     : b.getStringAttr(""));
+      rows.push_back(layer.rows());
+      rankList.push_back(layer.rank());
+      scales.push_back(layer.scale());
+      n += layer.rows();
+      ranks += layer.rank();
+    }
+    k = typeOf(group.x).getDimSize(1);
+    tokens = typeOf(group.x).getDimSize(0);
+    element = typeOf(group.x).getElementType();
+    pad = padding(ranks, n, k);
+    SmallVector<Location> locs;
+    for (FoldableLayer &layer : group.layers)
+      locs.push_back(layer.base.getLoc());
+    // What the adapter reads must be there where the group now is.
+    for (FoldableLayer &layer : group.layers)
+      if (layer.isAdapted() && layer.adapterInput != group.x)
+        layer.adapterInput.getDefiningOp()->moveBefore(
+            group.layers.front().base);
+    b.setInsertionPoint(group.layers.front().base);
+    folded = llm::FoldedWeightOp::create(
+        b, b.getFusedLoc(locs), matrix(n + pad, k + pad), b.getArrayAttr(names),
+        rows, b.getArrayAttr(as), b.getArrayAttr(bs), rankList, scales,
+        static_cast<uint64_t>(pad));
+  }
+
+  void forward() {
+    std::vector<Value> ts(group.layers.size());
+    Value input = group.x;
+    if (ranks) {
+      Value t;
+      if (!group.hasDropout()) {
+        t = product(group.x, panel(folded, n, 0, pad, k), false, true);
+        for (unsigned j = 0; j < ts.size(); ++j)
+          if (int64_t rank = group.layers[j].rank())
+            ts[j] = panel(t, 0, folded.rankOf(j), tokens, rank);
+      } else {
+        SmallVector<Value> parts;
+        for (unsigned j = 0; j < ts.size(); ++j) {
+          int64_t rank = group.layers[j].rank();
+          if (!rank)
+            continue;
+          // The last one also computes the zeros of the padding.
+          bool last = folded.rankOf(j) + rank == ranks;
+          int64_t rows = last ? pad - folded.rankOf(j) : rank;
+          parts.push_back(
+              product(group.layers[j].adapterInput,
+                      panel(folded, n + folded.rankOf(j), 0, rows, k), false,
+                      true));
+          ts[j] = panel(parts.back(), 0, 0, tokens, rank);
+        }
+        t = concat(parts);
+      }
+      input = concat({group.x, t});
+    }
+    Value y = product(input, panel(folded, 0, 0, n, k + pad), false, true);
+    for (unsigned j = 0; j < ts.size(); ++j) {
+      FoldableLayer &layer = group.layers[j];
+      layer.result().replaceAllUsesWith(
+          panel(y, 0, folded.rowOf(j), tokens, layer.rows()));
+    }
+    // The builder stands before the first of these.
+    for (unsigned j = 0; j < ts.size(); ++j) {
+      FoldableLayer &layer = group.layers[j];
+      if (layer.isAdapted()) {
+        layer.sum->erase();
+        layer.up->erase();
+        layer.down.getResult().replaceAllUsesWith(ts[j]);
+        layer.down->erase();
+      }
+      layer.base->erase();
+    }
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Backward
+  //===--------------------------------------------------------------------===//
+
+  /// What the backward pass has of one layer; null where it has none.
+  struct Backward {
+    Value dy;
+    llm::MatmulOp dxBase;  // dy W
+    llm::MatmulOp dt;      // s dy B
+    llm::MatmulOp dxA;     // dt A
+    llm::MatmulOp dA;      // dt^T x'
+  };
+
+  /// False if it does not look as differentiation leaves it.
+  bool find(FoldableLayer &layer, Backward &found) {
+    auto plain = [](llm::MatmulOp op) {
+      return !op.getTransposeA() && !op.getTransposeB() && !op.getAccumulate();
+    };
+    for (Operation *user : layer.weight->getUsers()) {
+      auto op = cast<llm::MatmulOp>(user);
+      if (found.dxBase || !plain(op) || op.getB() != layer.weight.getResult())
+        return false;
+      found.dxBase = op;
+      found.dy = op.getA();
+    }
+    if (!layer.isAdapted())
+      return static_cast<bool>(found.dy);
+    for (Operation *user : layer.b.getUsers()) {
+      auto op = dyn_cast<llm::MatmulOp>(user);
+      if (!op || found.dt || !plain(op) || op.getB() != layer.b ||
+          (found.dy && found.dy != op.getA()))
+        return false;
+      found.dt = op;
+      found.dy = op.getA();
+    }
+    if (!found.dt)
+      return false;
+    for (Operation *user : layer.a.getUsers()) {
+      auto op = dyn_cast<llm::MatmulOp>(user);
+      if (!op || found.dxA || !plain(op) ||
+          op.getA() != found.dt.getResult() || op.getB() != layer.a)
+        return false;
+      found.dxA = op;
+    }
+    for (Operation *user : found.dt->getUsers())
+      if (user != found.dxA) {
+        auto op = dyn_cast<llm::MatmulOp>(user);
+        if (!op || found.dA || !op.getTransposeA() || op.getTransposeB())
+          return false;
+        found.dA = op;
+      }
+    return true;
+  }
+
+  void backward() {
+    std::vector<Backward> parts(group.layers.size());
+    for (unsigned j = 0; j < parts.size(); ++j)
+      if (!find(group.layers[j], parts[j]))
+        return;
+    Operation *last = nullptr;
+    for (Backward &part : parts) {
+      Operation *def = part.dy.getDefiningOp();
+      if (!def || typeOf(part.dy).getElementType() != element)
+        return;
+      if (!last || last->isBeforeInBlock(def))
+        last = def;
+    }
+    // All or none of the layers hand a gradient to x.
+    bool wantsX = static_cast<bool>(parts[0].dxBase);
+    for (auto [part, layer] : llvm::zip(parts, group.layers))
+      if (static_cast<bool>(part.dxBase) != wantsX ||
+          (layer.isAdapted() && static_cast<bool>(part.dxA) != wantsX))
+        return;
+    bool together = !group.hasDropout();
+    llvm::SmallPtrSet<Operation *, 8> terms;
+    if (wantsX)
+      for (Backward &part : parts) {
+        terms.insert(part.dxBase);
+        if (part.dxA && together)
+          terms.insert(part.dxA);
+      }
+    Value root;
+    SmallVector<Value> others;
+    if (wantsX && !findSum(parts[0].dxBase.getResult(), terms, root, others))
+      return;
+
+    b.setInsertionPointAfter(last);
+    SmallVector<Value> dys;
+    for (Backward &part : parts)
+      dys.push_back(part.dy);
+    Value dy = concat(dys), both = dy;
+    if (ranks) {
+      Value dt = product(dy, panel(folded, 0, k, n, pad), false, false);
+      if (together && wantsX)
+        both = concat({dy, dt});
+      factorGradients(parts, dt);
+      b.setInsertionPointAfter(both == dy ? dt.getDefiningOp()
+                                          : both.getDefiningOp());
+    }
+    auto eraseUnused = [&] {
+      for (Backward &part : parts)
+        if (part.dt && part.dt->use_empty()) {
+          part.dt->erase();
+          part.dt = {};
+        }
+    };
+    if (!wantsX)
+      return eraseUnused();
+    bool withA = ranks && together;
+    Value dx = product(both, panel(folded, 0, 0, withA ? n + pad : n, k), false,
+                       false);
+    b.setInsertionPointAfter(root.getDefiningOp());
+    for (Value other : others)
+      dx = llm::AddOp::create(b, loc(), dx, other);
+    root.replaceAllUsesWith(dx);
+    eraseSum(root, terms);
+    eraseUnused();
+  }
+
+  /// dt of each layer is a part of `dt`; A's gradients are one product if they
+  /// lie one behind the other.
+  void factorGradients(ArrayRef<Backward> parts, Value dt) {
+    bool stack = !group.hasDropout();
+    for (auto [part, layer] : llvm::zip(parts, group.layers))
+      if (layer.isAdapted())
+        stack &= part.dA && part.dA->hasOneUse() &&
+                 isa<llm::GradientStoreOp>(*part.dA->user_begin()) &&
+                 layer.rank() * k * 4 % 64 == 0;
+    Value all;
+    b.setInsertionPointAfter(dt.getDefiningOp());
+    if (stack) {
+      all = product(panel(dt, 0, 0, tokensOf(dt), ranks), group.x, true, false,
+                    b.getF32Type());
+    }
+    for (unsigned j = 0; j < parts.size(); ++j) {
+      if (!group.layers[j].isAdapted())
+        continue;
+      int64_t rank = group.layers[j].rank(), at = folded.rankOf(j);
+      llm::MatmulOp down = parts[j].dt, dA = parts[j].dA;
+      // Moved users may have been where the builder was: say where again.
+      if (all) {
+        b.setInsertionPointAfter(all.getDefiningOp());
+        Value part = panel(all, at, 0, rank, k);
+        moveUsersAfter(dA.getResult(), part.getDefiningOp());
+        dA.getResult().replaceAllUsesWith(part);
+        dA->erase();
+      }
+      if (!down->use_empty()) {
+        b.setInsertionPointAfter(dt.getDefiningOp());
+        Value part = panel(dt, 0, at, tokensOf(dt), rank);
+        moveUsersAfter(down.getResult(), part.getDefiningOp());
+        down.getResult().replaceAllUsesWith(part);
+      }
+    }
+  }
+  int64_t tokensOf(Value v) { return typeOf(v).getDimSize(0); }
+
+  /// Users of a value that is to come from after `position` must come later.
+  static void moveUsersAfter(Value value, Operation *position) {
+    for (Operation *user : llvm::to_vector(value.getUsers())) {
+      if (user->getBlock() != position->getBlock() ||
+          position->isBeforeInBlock(user))
+        continue;
+      user->moveAfter(position);
+      for (Value result : user->getResults())
+        moveUsersAfter(result, user);
+    }
+  }
+
+  /// The parameters A of the group come one after another in the flat buffer:
+  /// its layout is the order of the parameters in the program.
+  void keepTogether() {
+    Operation *previous = nullptr;
+    for (FoldableLayer &layer : group.layers) {
+      if (!layer.isAdapted())
+        continue;
+      if (previous)
+        layer.aParameter->moveAfter(previous);
+      previous = layer.aParameter;
+    }
+  }
+
+  /// Finds the smallest sum that has all `terms`, and its other addends.
+  static bool findSum(Value term, llvm::SmallPtrSetImpl<Operation *> &terms,
+                      Value &root, SmallVector<Value> &others) {
+    for (root = term;;) {
+      others.clear();
+      unsigned found = 0;
+      std::function<void(Value, bool)> visit = [&](Value v, bool top) {
+        Operation *def = v.getDefiningOp();
+        if (def && terms.contains(def) && (top || v.hasOneUse())) {
+          ++found;
+          return;
+        }
+        if (auto add = dyn_cast_or_null<llm::AddOp>(def);
+            add && (top || v.hasOneUse())) {
+          visit(add.getLhs(), false);
+          visit(add.getRhs(), false);
+          return;
+        }
+        others.push_back(v);
+      };
+      visit(root, true);
+      if (found == terms.size())
+        return true;
+      auto add = root.hasOneUse() ? dyn_cast<llm::AddOp>(*root.user_begin())
+                                  : llm::AddOp();
+      if (!add)
+        return false;
+      root = add.getResult();
+    }
+  }
+
+  static void eraseSum(Value v, llvm::SmallPtrSetImpl<Operation *> &terms) {
+    Operation *def = v.getDefiningOp();
+    if (!def || !v.use_empty())
+      return;
+    if (terms.contains(def)) {
+      def->erase();
+    } else if (auto add = dyn_cast<llm::AddOp>(def)) {
+      Value l = add.getLhs(), r = add.getRhs();
+      def->erase();
+      eraseSum(l, terms);
+      if (r != l)
+        eraseSum(r, terms);
+    }
+  }
+
+  /// Whatever still reads a weight or factor reads it in the folded weight.
+  void replaceRest() {
+    b.setInsertionPointAfter(folded);
+    for (unsigned j = 0; j < group.layers.size(); ++j) {
+      FoldableLayer &layer = group.layers[j];
+      int64_t row = folded.rowOf(j), rank = folded.rankOf(j);
+      if (!layer.weight->use_empty())
+        layer.weight.getResult().replaceAllUsesWith(
+            panel(folded, row, 0, layer.rows(), k));
+      if (!layer.isAdapted())
+        continue;
+      replaceProducts(layer.a, 1.0, [&] {
+        return panel(folded, n + rank, 0, layer.rank(), k);
+      });
+      replaceProducts(layer.b, folded.getScales()[j], [&] {
+        return panel(folded, row, k + rank, layer.rows(), layer.rank());
+      });
+    }
+  }
+  template <typename Make>
+  void replaceProducts(Value factor, double scale, Make make) {
+    Value replacement;
+    for (OpOperand &use : llvm::make_early_inc_range(factor.getUses())) {
+      auto op = dyn_cast<llm::MatmulOp>(use.getOwner());
+      if (!op || op.getB() != factor || scale == 0)
+        continue;
+      if (!replacement)
+        replacement = make();
+      use.set(replacement);
+      op.setAlphaAttr(
+          b.getF64FloatAttr(op.getAlpha().convertToDouble() / scale));
+    }
+    // A rounded copy that nothing reads is not computed.
+    if (factor.use_empty())
+      if (auto cast = factor.getDefiningOp<llm::CastOp>())
+        cast->erase();
+  }
+};
+
+struct FoldAdapters : llamac::impl::FoldAdaptersBase<FoldAdapters> {
+  void runOnOperation() override {
+    for (auto f : getOperation().getOps<func::FuncOp>()) {
+      bool adapters = false;
+      for (LayerGroup &group : llamac::findLayerGroups(f)) {
+        adapters |= group.hasAdapters();
+        GroupFolder(group).run();
+      }
+      if (adapters) {
+        OpBuilder b = OpBuilder::atBlockBegin(&f.getBody().front());
+        llm::FoldFactorsOp::create(b, f.getLoc());
+      }
+    }
+  }
+};
+
+} // namespace
