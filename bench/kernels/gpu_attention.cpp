@@ -1,10 +1,11 @@
 //===- gpu_attention.cpp - Timings of the library kernels on a GPU --------===//
 //
-//   gpu_attention
+//   gpu_attention [--once]
 // Median of CUDA graph replays, microseconds, and TFLOP/s where arithmetic is
 // what counts: causal FLOPs, 4 S^2/2 heads D forward and 2.5 times that
 // backward. `pdl` launches may overlap (programmatic). The peer,
-// gpu_attention_peer.py, prints the same cases through PyTorch.
+// gpu_attention_peer.py, prints the same cases through PyTorch. --once runs the
+// kernels of the main cases once each, for a profiler.
 //
 //===----------------------------------------------------------------------===//
 #include "test/gpu/KernelDevice.h"
@@ -18,6 +19,8 @@ using namespace llamac;
 using Buffer = LibraryBuffer;
 
 namespace {
+
+bool once = false;
 
 std::vector<uint16_t> noise(size_t count) {
   std::mt19937 generator(1);
@@ -66,6 +69,8 @@ void attention(gpu::KernelDevice &device, const char *name, int64_t headDim,
   auto line = [&](const char *pass, const std::vector<LibraryLaunch> &launches,
                   double work) {
     device.run(launches);
+    if (once)
+      return;
     double us = device.time(launches, repeats, replays, false);
     double pdl = device.time(launches, repeats, replays, true);
     std::printf("%-22s %-9s %9.2f us  pdl %9.2f us  %6.1f TFLOP/s ", name, pass,
@@ -114,10 +119,17 @@ void fold(gpu::KernelDevice &device) {
 
 } // namespace
 
-int main() {
+int main(int argc, char **argv) {
+  once = argc > 1 && std::string(argv[1]) == "--once";
   try {
     gpu::KernelDevice device(false);
     std::vector<int64_t> sst2{12, 15, 9, 14, 12, 20, 11, 7};
+    if (once) {
+      attention(device, "", 128, 32, 8, sst2, 128, 128, false);
+      attention(device, "", 128, 32, 8, {2048, 2048, 2048, 2048}, 8192, 2048,
+                true);
+      return 0;
+    }
     attention(device, "sst2 T128 B8", 128, 32, 8, sst2, 128, 128, false);
     attention(device, "sst2 T256 B8", 128, 32, 8,
               {30, 35, 25, 31, 20, 48, 11, 37}, 256, 128, false);

@@ -24,6 +24,7 @@ namespace {
 
 constexpr int kRows = 128, kStep = 64, kThreads = 384, kStages = 4;
 using LoadRing = Ring<kStages>;
+using Registers = RegisterShares<56, 224>;
 
 /// Two tiles of the block's rows, then stages of two tiles of 64 rows and 512
 /// bytes, then two floats for each of the rows, then the barriers.
@@ -199,7 +200,7 @@ gradQ(const Bf16 *q, const Bf16 *k, const Bf16 *v, const int32_t *cuSeqlens,
   int tiles = place.row / kStep + members;
   dout += first * pitchDout + head * D;
   if (thread < 128) {
-    giveRegisters<48>();
+    Registers::copying();
     k += place.start * pitchK + kvHead * D;
     v += place.start * pitchV + kvHead * D;
     loadTile<kRows, D, 128>(base + L::a, q + first * pitchQ + head * D, pitchQ,
@@ -213,7 +214,7 @@ gradQ(const Bf16 *q, const Bf16 *k, const Bf16 *v, const int32_t *cuSeqlens,
                               pitchV, place.length - row, thread);
     });
   } else {
-    takeRegisters<232>();
+    Registers::computing();
     int member = thread / 128 - 1, row = member * 64;
     if (row >= valid)
       return;
@@ -365,7 +366,7 @@ gradKv(const Bf16 *q, const Bf16 *k, const Bf16 *v, const int32_t *cuSeqlens,
   __syncthreads();
   int tiles = (place.length - place.row + kStep - 1) / kStep;
   if (thread < 128) {
-    giveRegisters<48>();
+    Registers::copying();
     loadTile<kRows, D, 128>(base + L::a, k + first * pitchK + kvHead * D,
                             pitchK, valid, thread);
     loadTile<kRows, D, 128>(base + L::b, v + first * pitchV + kvHead * D,
@@ -392,7 +393,7 @@ gradKv(const Bf16 *q, const Bf16 *k, const Bf16 *v, const int32_t *cuSeqlens,
       }
     });
   } else {
-    takeRegisters<232>();
+    Registers::computing();
     computeKv<D>(base, shared + (base - sharedAddress(shared)), ring, dk, dv,
                  pitchDk, pitchDv, valid, tiles, group, scale,
                  thread / 128 - 1);

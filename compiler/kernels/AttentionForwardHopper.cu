@@ -31,6 +31,7 @@ template <int D> struct Layout {
   }
 };
 using LoadRing = Ring<2 * kStages>;
+using Registers = RegisterShares<72, 216>;
 
 /// Running maximum and sum of the thread's two rows, and what to multiply
 /// earlier sums with.
@@ -183,7 +184,7 @@ __device__ inline void forward(const Bf16 *q, const Bf16 *k, const Bf16 *v,
   __syncthreads();
   int tiles = place.row / kRows + 1;
   if (thread < 128) {
-    giveRegisters<72>();
+    Registers::copying();
     k += place.start * pitchK + kvHead * D;
     v += place.start * pitchV + kvHead * D;
     loadTile<kRows, D, 128>(base + L::q, q + first * pitchQ + head * D, pitchQ,
@@ -196,7 +197,7 @@ __device__ inline void forward(const Bf16 *q, const Bf16 *k, const Bf16 *v,
                               place.length - row, thread);
     });
   } else {
-    takeRegisters<216>();
+    Registers::computing();
     compute<D>(base, ring, out, lse, pitchOut, heads, valid, tiles, scale,
                thread / 128 - 1);
   }

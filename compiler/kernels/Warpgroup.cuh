@@ -231,11 +231,16 @@ __device__ inline void warpgroupSync(int id) {
   asm volatile("bar.sync %0, 128;" ::"r"(id) : "memory");
 }
 
-template <int Registers> __device__ inline void takeRegisters() {
-  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(Registers));
-}
-template <int Registers> __device__ inline void giveRegisters() {
-  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(Registers));
-}
+/// Registers a thread of one copying and two computing warpgroups, which all
+/// begin with 168. A sum over what the block has would wait for ever.
+template <int Copying, int Computing> struct RegisterShares {
+  static_assert(Copying + 2 * Computing <= 3 * 168);
+  static __device__ inline void copying() {
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(Copying));
+  }
+  static __device__ inline void computing() {
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(Computing));
+  }
+};
 
 } // namespace llamac::kernels
