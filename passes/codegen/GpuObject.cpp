@@ -5,6 +5,7 @@
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
 #include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
+#include "mlir/Conversion/LLVMCommon/Pattern.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
@@ -77,6 +78,18 @@ static std::string findToolkit() {
   return {};
 }
 
+/// arith.maxnumf and its like as instructions; upstream calls libdevice.
+template <typename Source, typename Target>
+struct ToInstruction : ConvertOpToLLVMPattern<Source> {
+  using ConvertOpToLLVMPattern<Source>::ConvertOpToLLVMPattern;
+  LogicalResult
+  matchAndRewrite(Source op, typename Source::Adaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<Target>(op, adaptor.getLhs(), adaptor.getRhs());
+    return success();
+  }
+};
+
 /// The gpu dialect to nvvm. Not upstream's pass: that would make calls of
 /// libdevice of the square root and its like, which the GPU has instructions
 /// for.
@@ -88,6 +101,9 @@ static LogicalResult lowerGpuOps(ModuleOp module) {
     RewritePatternSet patterns(context);
     populateGpuToNVVMConversionPatterns(converter, patterns);
     populateVectorToLLVMConversionPatterns(converter, patterns);
+    patterns.add<ToInstruction<arith::MaxNumFOp, LLVM::MaxNumOp>,
+                 ToInstruction<arith::MinNumFOp, LLVM::MinNumOp>>(
+        converter, /*benefit=*/10);
     LLVMConversionTarget target(*context);
     configureGpuToNVVMConversionLegality(target);
     target.addLegalOp<LLVM::SqrtOp, LLVM::FAbsOp, LLVM::FCeilOp, LLVM::FFloorOp,
