@@ -83,15 +83,15 @@ std::string TuneCache::load() {
              ", this is " + device + " with " + library + "; tuning anew";
     auto texts = json.getStringMap("algorithms");
     bool whole = json.getString("checksum", "") == checksumOf(texts);
-    for (auto &[shape, text] : texts) {
-      auto algorithm = whole ? fromText(text) : std::nullopt;
-      if (!algorithm) {
-        algorithms.clear();
-        return file + ": damaged; tuning anew";
-      }
-      algorithms[shape] = *algorithm;
-    }
-    return "";
+    for (auto &[shape, text] : texts)
+      if (auto algorithm = fromText(text))
+        algorithms[shape] = *algorithm;
+      else
+        whole = false;
+    if (whole)
+      return "";
+    algorithms.clear();
+    return file + ": damaged; tuning anew";
   } catch (const Error &error) {
     algorithms.clear();
     return std::string(error.what()) + "; tuning anew";

@@ -57,8 +57,13 @@ std::size_t StagingLayout::find(std::string_view name) const {
 
 StagingBlock::StagingBlock(Device &device, std::uint64_t bytes)
     : device(device),
-      pointer(static_cast<char *>(device.allocateStaging(bytes))) {
-  std::memset(pointer, 0, bytes); // the gaps between values, too
+      pointer(static_cast<char *>(device.allocateStaging(bytes))) {}
+
+RunSlot::RunSlot(Device &device, std::uint64_t inputBytes,
+                 std::uint64_t outputBytes)
+    : inputs(device, inputBytes), outputs(device, outputBytes),
+      begin(device.makeMark()), done(device.makeMark()) {
+  std::memset(inputs.at(0), 0, inputBytes); // gaps between values travel, too
 }
 
 } // namespace llamarun

@@ -57,9 +57,7 @@ private:
 /// What one run of a program needs on the host: its inputs until they are on
 /// the device, its outputs until they are read. Slots are used again in turns.
 struct RunSlot {
-  RunSlot(Device &device, std::uint64_t inputBytes, std::uint64_t outputBytes)
-      : inputs(device, inputBytes), outputs(device, outputBytes),
-        begin(device.makeMark()), done(device.makeMark()) {}
+  RunSlot(Device &device, std::uint64_t inputBytes, std::uint64_t outputBytes);
 
   StagingBlock inputs, outputs;
   std::unique_ptr<Mark> begin, done;

@@ -10,7 +10,7 @@
 namespace llamarun {
 
 static constexpr std::size_t kSlots = 4;
-static constexpr std::uint64_t kSlotBytes = 64 << 20;
+static constexpr std::uint64_t kSlotBytes = 32 << 20;
 // What one thread makes at a time; a multiple of every element size.
 static constexpr std::uint64_t kPiece = 1 << 20;
 

@@ -43,7 +43,8 @@ protected:
   }
 };
 
-constexpr std::int64_t kCount = 1 << 20;
+// Few blocks, so that several launches fit on the GPU at once.
+constexpr std::int64_t kCount = 1 << 13;
 
 /// 20 launches of `next` from x to y and back, each early if `programmatic`, on
 /// the second stream after a fill of the first. Then the loss: x[0] and the

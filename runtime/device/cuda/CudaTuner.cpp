@@ -203,7 +203,7 @@ CudaTuner::Result CudaTuner::tune(const CudaProduct &product,
   for (int round = 0; round < kRounds; ++round)
     for (std::size_t i = 0; i < timed.size(); ++i)
       again[i].push_back(time(product, call, timed[i].algorithm, scratch,
-                              repeats(timed[i].microseconds, 400)));
+                              repeats(timed[i].microseconds, 1200)));
   for (std::size_t i = 0; i < timed.size(); ++i) {
     std::sort(again[i].begin(), again[i].end());
     timed[i].microseconds = again[i][kRounds / 2];

@@ -11,8 +11,8 @@ namespace {
 
 using namespace llamarun::test;
 
-// Larger than the ring's four slots of 64 MiB together.
-constexpr std::uint64_t kRows = 70'000, kColumns = 1027, kPitch = 1040;
+// Larger than the ring's four slots of 32 MiB together.
+constexpr std::uint64_t kRows = 40'000, kColumns = 1027, kPitch = 1040;
 
 PlanBuilder builder() {
   PlanBuilder b;
@@ -66,7 +66,7 @@ TEST(TensorUpload, RethrowsWhatASourceThrows) {
   try {
     upload.write(*session.plan().findTensor(fb::Role::Weight, "w"),
                  [](std::uint64_t first, std::span<std::byte>) {
-                   if (first > 40'000'000)
+                   if (first > 20'000'000)
                      fail(ExitCode::BadInput, "no more");
                  });
     FAIL() << "nothing was thrown";
