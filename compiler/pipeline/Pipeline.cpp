@@ -92,6 +92,7 @@ void buildPlan(OpPassManager &pm, const CompilerOptions &o) {
     library.arch = o.target.arch;
     library.ptx = o.target.ptx;
     pm.addPass(createSelectLibraryKernels(library));
+    pm.addPass(createAssignStreams());
   }
   pm.addPass(createPlanBuffers());
   pm.addPass(createVerifyBuffers());

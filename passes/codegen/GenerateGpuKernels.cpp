@@ -61,7 +61,7 @@ static WalkResult place(plan::LaunchOp launch, const GpuRowwiseShape &shape,
   launch.setBlock({shape.blockThreads(), 1, 1});
   if (shape.takesRows())
     launch.setScalars({rows});
-  if (options.programmatic)
+  if (options.programmatic && launch.getWaits().empty())
     launch.setProgrammatic(true);
   return WalkResult::advance();
 }

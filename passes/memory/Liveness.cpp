@@ -1,15 +1,23 @@
 //===- Liveness.cpp - First and last step that uses a buffer --------------===//
 #include "passes/memory/Liveness.h"
 
+#include "passes/memory/StreamOrder.h"
+
 using namespace mlir;
 
 llvm::SmallVector<llamac::LiveBuffer>
 llamac::liveActivations(plan::ProgramOp program) {
-  llvm::DenseMap<Operation *, int64_t> number;
-  int64_t steps = 0;
-  for (Operation &op : program.getBlock())
-    if (isa<plan::StepOpInterface>(op))
-      number[&op] = steps++;
+  SmallVector<plan::StepOpInterface> order;
+  llvm::DenseMap<Operation *, int64_t> number, done;
+  for (auto step : program.getBlock().getOps<plan::StepOpInterface>()) {
+    number[step] = static_cast<int64_t>(order.size());
+    order.push_back(step);
+  }
+  auto steps = static_cast<int64_t>(order.size());
+  // A step of another stream uses its buffers until stream 0 has waited for it.
+  for (auto [i, step] : llvm::enumerate(order))
+    if (step.getStepStream() != 0)
+      done[step] = joinOf(order, static_cast<int64_t>(i));
   auto module = program->getParentOfType<ModuleOp>();
   llvm::DenseMap<StringAttr, bool> isArena;
   for (auto allocation : module.getOps<plan::AllocationOp>())
@@ -36,6 +44,8 @@ llamac::liveActivations(plan::ProgramOp program) {
                                               : number.lookup(user);
       entry.first = std::min(entry.first, at);
       entry.last = std::max(entry.last, at);
+      if (auto it = done.find(user); it != done.end())
+        entry.last = std::max(entry.last, it->second);
     }
     live.push_back(entry);
   }

@@ -1,6 +1,24 @@
 //===- Passes.td - Offsets in the arena -----------------------------------===//
 include "mlir/Pass/PassBase.td"
 
+def AssignStreams : Pass<"memory-assign-streams", "mlir::ModuleOp"> {
+  let summary = "gradients of parameters are computed beside the backward pass";
+  let description = [{
+    Requires: a plan on one stream, activations without offsets. Ensures: products
+    that are written to the gradients run on stream 1, after the step that computed
+    what they read; the first step that reads gradients waits for them, and the
+    main stream waits for old ones now and then so that what they read does not
+    stay for long. Test: test/passes/memory/assign-streams.mlir.
+
+    ```mlir
+    plan.gemm %dt transpose_a, %x into %da ...                  // da in @gradients
+    // becomes
+    plan.gemm %dt transpose_a, %x into %da ... stream(1) waits [4]
+    ```
+  }];
+  let dependentDialects = ["plan::PlanDialect"];
+}
+
 def PlanBuffers : Pass<"memory-plan-buffers", "mlir::ModuleOp"> {
   let summary = "give every activation an offset in the arena";
   let description = [{

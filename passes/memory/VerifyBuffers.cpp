@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "dialects/plan/PlanDialect.h"
 #include "passes/memory/Passes.h"
+#include "passes/memory/StreamOrder.h"
 
 #include <map>
 
@@ -16,6 +17,7 @@ namespace llamac {
 } // namespace llamac
 
 using namespace mlir;
+using llamac::StreamOrder;
 
 namespace {
 
@@ -128,7 +130,7 @@ struct VerifyBuffers : llamac::impl::VerifyBuffersBase<VerifyBuffers> {
       isArena[allocation.getSymNameAttr()] =
           allocation.getCategory() == plan::Category::Activations;
     for (auto program : getOperation().getOps<plan::ProgramOp>()) {
-      State state;
+      State state(static_cast<unsigned>(program.getStreams()));
       state.arenaOf = [&](plan::BufferOp buffer) -> Owners * {
         StringAttr name = buffer.getAllocationAttr().getAttr();
         return isArena.lookup(name) ? &state.arenas[name] : nullptr;
@@ -145,7 +147,18 @@ struct VerifyBuffers : llamac::impl::VerifyBuffersBase<VerifyBuffers> {
     }
   }
 
+  /// A step's use of bytes of an allocation.
+  struct Access {
+    int64_t step, begin, end;
+    bool writes;
+  };
+
   struct State {
+    explicit State(unsigned streams) : streams(streams), order(streams) {}
+    unsigned streams;
+    StreamOrder order;
+    /// By allocation; of programs with more than one stream.
+    llvm::DenseMap<StringAttr, std::vector<Access>> accesses;
     llvm::DenseMap<StringAttr, Owners> arenas;
     llvm::DenseMap<Operation *, Columns> written;
     std::function<Owners *(plan::BufferOp)> arenaOf;
@@ -164,6 +177,11 @@ struct VerifyBuffers : llamac::impl::VerifyBuffersBase<VerifyBuffers> {
       collect(reads, {output.getBuffer()});
     } else if (auto input = dyn_cast<plan::InputOp>(op)) {
       collect(writes, {input.getBuffer()});
+    }
+    if (auto step = dyn_cast<plan::StepOpInterface>(op)) {
+      state.order.enter(step);
+      if (state.streams > 1 && !checkOrder(op, reads, writes, state))
+        return false;
     }
     for (Part &part : reads) {
       Owners *arena = state.arenaOf(part.buffer);
@@ -205,6 +223,41 @@ struct VerifyBuffers : llamac::impl::VerifyBuffersBase<VerifyBuffers> {
         return false;
       }
     }
+    return true;
+  }
+
+  /// Steps of two streams that use the same bytes, one of them to write, have an
+  /// order.
+  bool checkOrder(Operation &op, SmallVector<Part> &reads,
+                  SmallVector<Part> &writes, State &state) {
+    auto visit = [&](Part part, bool writing) {
+      StringAttr name = part.buffer.getAllocationAttr().getAttr();
+      auto [begin, end] = Part::extent(part.buffer);
+      std::vector<Access> &list = state.accesses[name];
+      for (const Access &other : list)
+        if ((writing || other.writes) && begin < other.end &&
+            other.begin < end && other.step != state.order.current() &&
+            !state.order.isDone(other.step)) {
+          op.emitError("uses bytes ")
+              << begin << " to " << end << " of @" << name.getValue()
+              << " while step " << other.step << " of another stream may "
+              << (other.writes ? "write" : "read") << " them";
+          return false;
+        }
+      // What all streams come after needs no watching.
+      if (list.size() > 256)
+        llvm::erase_if(list, [&](const Access &other) {
+          return state.order.isDoneEverywhere(other.step);
+        });
+      list.push_back({state.order.current(), begin, end, writing});
+      return true;
+    };
+    for (Part &part : reads)
+      if (!visit(part, false))
+        return false;
+    for (Part &part : writes)
+      if (!visit(part, true))
+        return false;
     return true;
   }
 };
