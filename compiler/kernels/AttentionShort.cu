@@ -43,6 +43,7 @@ __device__ inline void loadRows(uint32_t tile, const Bf16 *source, int rows,
   constexpr int chunks = D / 8;
   int chunk = threadIdx.x % chunks, end = (rows + 15) / 16 * 16;
   source += chunk * 8;
+#pragma unroll 1
   for (int row = threadIdx.x / chunks; row < end; row += kThreads / chunks)
     copyAsync16(tile + tileOffset<kRows>(row, chunk),
                 row < rows ? source + offset(row) : source, row < rows);
@@ -81,8 +82,10 @@ __device__ inline void forward(const Bf16 *q, const Bf16 *k, const Bf16 *v,
   if (sequence == sequences) {
     int thread = threadIdx.x + blockIdx.z * kThreads,
         threads = kThreads * gridDim.z;
+#pragma unroll 1
     for (int member = 0; member < group; ++member)
       clearRows<D>(out + member * D, pitchOut, length, thread, threads);
+#pragma unroll 1
     for (int i = thread; i < length * group; i += threads)
       lse[int64_t(i / group) * heads + i % group] = 0;
     return;
@@ -117,7 +120,9 @@ __device__ inline void forward(const Bf16 *q, const Bf16 *k, const Bf16 *v,
 #pragma unroll
     for (int kk = 0; kk < D / 16; ++kk)
       loadMatrix4(a[kk], chunkPair<kRows>(laneA(tileQ) + mine * 128, kk));
-  // Two groups of 16 keys at a time; the first always has a key for each row.
+      // Two groups of 16 keys at a time; the first always has a key for each
+      // row.
+#pragma unroll 1
   for (int n = 0; n < groups || n == 0; n += 2) {
     float s[4][4] = {};
     uint32_t keyLane = laneB(tileK) + n * 2048;
@@ -278,6 +283,7 @@ shortGrad(const Bf16 *q, const Bf16 *k, const Bf16 *v, const int32_t *cuSeqlens,
   if (sequence == sequences) {
     clearRows<D>(dk, pitchDk, length, thread, kThreads);
     clearRows<D>(dv, pitchDv, length, thread, kThreads);
+#pragma unroll 1
     for (int member = 0; member < group; ++member)
       clearRows<D>(dq + member * D, pitchDq, length, thread, kThreads);
     return;
@@ -322,6 +328,7 @@ shortGrad(const Bf16 *q, const Bf16 *k, const Bf16 *v, const int32_t *cuSeqlens,
       int token[2] = {packed.token(from + mine + g),
                       packed.token(from + mine + g + 8)};
       rowProducts<D>(rowDelta, base + Tile::out, base + Tile::dout, mine);
+#pragma unroll 1
       for (int n = 0; n < groups; ++n) {
         float s[2][4] = {}, dp[2][4] = {};
         uint32_t laneK = laneB(base + Tile::k) + n * 2048,
@@ -357,6 +364,7 @@ shortGrad(const Bf16 *q, const Bf16 *k, const Bf16 *v, const int32_t *cuSeqlens,
       __syncwarp();
       float grad[D / 8][4] = {};
       uint32_t laneDs = laneA(base + Tile::ds) + mine * 128;
+#pragma unroll 1
       for (int n = 0; n < groups; ++n) {
         uint32_t a[4];
         loadMatrix4(a, chunkPair<kRows>(laneDs, n));
@@ -379,6 +387,7 @@ shortGrad(const Bf16 *q, const Bf16 *k, const Bf16 *v, const int32_t *cuSeqlens,
     }
     __syncthreads();
 
+#pragma unroll 1
     for (int j = 0; j < (rows + 15) / 16; ++j) {
       int groups = packed.keyGroups(from + j * 16, length);
       uint32_t b[quarter / 16][4];

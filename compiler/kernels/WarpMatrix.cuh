@@ -64,6 +64,7 @@ __device__ inline void waitForEarlierWork() {
 __device__ inline Place warpPlaceOfSlot(const int32_t *cuSeqlens, int sequences,
                                         int tokens, int rows, int slot) {
   int lane = threadIdx.x % 32, found = -1;
+#pragma unroll 1
   for (int base = 0; base <= sequences; base += 32) {
     int s = base + lane;
     bool before = s <= sequences && firstSlot(cuSeqlens[s], s, rows) <= slot;
@@ -217,6 +218,7 @@ storeRows(Bf16 *target, int64_t pitch, int valid, uint32_t tile, int row,
 template <int Columns>
 __device__ inline void clearRows(Bf16 *target, int64_t pitch, int rows,
                                  int thread, int threads) {
+#pragma unroll 1
   for (int i = thread; i < rows * (Columns / 8); i += threads)
     *reinterpret_cast<uint4 *>(target + i / (Columns / 8) * pitch +
                                i % (Columns / 8) * 8) = uint4{0, 0, 0, 0};
