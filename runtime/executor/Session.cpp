@@ -1,24 +1,14 @@
 #include "runtime/executor/Session.h"
 
 #include "runtime/executor/Executors.h"
+#include "runtime/executor/MemoryNeed.h"
 #include "runtime/plan/Inspect.h"
 #include "runtime/plan/Verify.h"
 #include "runtime/support/Error.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <numeric>
-#include <set>
 
 namespace llamarun {
-
-/// "1234.5 MiB"
-static std::string mebibytes(std::uint64_t bytes) {
-  char text[48];
-  std::snprintf(text, sizeof text, "%.1f MiB",
-                static_cast<double>(bytes) / (1 << 20));
-  return text;
-}
 
 Session::Session(std::shared_ptr<const Plan> plan,
                  std::unique_ptr<Device> device, const SessionOptions &options)
@@ -45,33 +35,12 @@ Session::Session(std::shared_ptr<const Plan> plan,
 Session::~Session() { releaseAll(); }
 
 void Session::checkMemory() const {
+  auto memory = theDevice->memoryInfo();
   std::uint64_t needed = 0;
   for (auto bytes : plannedBytes(*thePlan))
     needed += bytes;
-  auto memory = theDevice->memoryInfo();
-  if (needed <= memory.freeBytes)
-    return;
-  std::string table;
-  auto byCategory = plannedBytes(*thePlan);
-  for (std::size_t c = 0; c < kCategories; ++c)
-    if (byCategory[c])
-      table += "\n  " + std::string(nameOf(static_cast<fb::Category>(c))) +
-               ": " + mebibytes(byCategory[c]);
-  std::vector<std::size_t> order(thePlan->allocationCount());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](auto x, auto y) {
-    return thePlan->allocation(x).bytes() > thePlan->allocation(y).bytes();
-  });
-  order.resize(std::min<std::size_t>(order.size(), 8));
-  table += "\nlargest allocations:";
-  for (auto i : order)
-    table += "\n  " + std::string(viewOf(thePlan->allocation(i).name())) +
-             " (" + nameOf(thePlan->allocation(i).category()) +
-             "): " + mebibytes(thePlan->allocation(i).bytes());
-  fail(ExitCode::DoesNotFit, thePlan->path(), ": the plan needs ",
-       mebibytes(needed), ", ", theDevice->name(), " has ",
-       mebibytes(memory.freeBytes), " free of ", mebibytes(memory.totalBytes),
-       table);
+  if (needed > memory.freeBytes)
+    refuseMemory(*thePlan, theDevice->name(), memory);
 }
 
 void Session::loadCode() {

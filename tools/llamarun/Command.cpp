@@ -1,6 +1,7 @@
 #include "tools/llamarun/Command.h"
 
 #include "runtime/device/Device.h"
+#include "runtime/executor/MemoryNeed.h"
 #include "runtime/io/HfCheckpoint.h"
 #include "runtime/plan/Inspect.h"
 #include "runtime/support/Error.h"
@@ -77,8 +78,7 @@ std::shared_ptr<const Plan> DeviceFlags::loadPlan() const {
   for (auto part : plannedBytes(*loaded))
     bytes += part;
   if (deviceMemory && bytes > deviceMemory)
-    fail(ExitCode::DoesNotFit, plan, ": needs ", bytes,
-         " bytes of device memory, --device-memory allows ", deviceMemory);
+    refuseMemory(*loaded, "--device-memory's limit", {deviceMemory, deviceMemory});
   return loaded;
 }
 

@@ -19,8 +19,9 @@ static int report(std::string message, ExitCode code) {
   // A table (what takes the memory) becomes a list.
   for (std::size_t at; (at = message.find('\n')) != message.npos;) {
     std::size_t end = message.find_first_not_of(" \n", at);
+    bool title = at > 0 && message[at - 1] == ':';
     message.replace(at, (end == message.npos ? message.size() : end) - at,
-                    "; ");
+                    title ? " " : "; ");
   }
   std::fprintf(stderr, "llamarun: error: %s\n", message.c_str());
   return static_cast<int>(code);

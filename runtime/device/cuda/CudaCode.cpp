@@ -35,7 +35,7 @@ void checkCudaArch(fb::CodeFormat format, std::string_view arch, int major,
                   : codeMajor < major || sameMajor;
   if (!runs)
     fail(ExitCode::BadInput, "code is for ", arch, ", this GPU is sm_", major,
-         minor);
+         minor, "; compile the plan again with --arch=sm_", major, minor);
 }
 
 void checkCubin(std::span<const std::byte> data) {
@@ -91,6 +91,15 @@ CudaCode::CudaCode(const CudaDriver &driver, fb::CodeFormat format,
   void *values[] = {log, reinterpret_cast<void *>(sizeof log - 1)};
   auto result =
       driver.cuModuleLoadDataExFn(&module, image.data(), 2, options, values);
+  if (result == CUDA_ERROR_UNSUPPORTED_PTX_VERSION) {
+    int version = 0;
+    driver.cuDriverGetVersionFn(&version);
+    fail(ExitCode::BadInput,
+         "the NVIDIA driver is too old for this code: it "
+         "is CUDA ",
+         version / 1000, ".", version % 1000 / 10, "'s (", *log ? log : "PTX",
+         "); update it, or compile for machine code (--arch=sm_NN)");
+  }
   if (result != CUDA_SUCCESS)
     fail(ExitCode::BadInput, "cuModuleLoadDataEx: ", driver.describe(result),
          *log ? ": " : "", log);

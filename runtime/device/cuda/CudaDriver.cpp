@@ -23,12 +23,21 @@ static CudaDriver load() {
         ::dlsym(library, symbol));
     if (!function)
       fail(ExitCode::BadInput, "libcuda.so.1 has no ", symbol,
-           ": the NVIDIA driver must be at least CUDA 12.4's");
+           ": the NVIDIA driver is too old, it must be at least CUDA 12.4's");
   };
 #define LLAMAC_CUDA_FIND(name) find(driver.name##Fn, LLAMAC_CUDA_SYMBOL(name));
   LLAMAC_CUDA_FUNCTIONS(LLAMAC_CUDA_FIND)
 #undef LLAMAC_CUDA_FIND
-  LLAMAC_CU(driver, cuInit, 0);
+  auto result = driver.cuInitFn(0);
+  if (result == CUDA_ERROR_NO_DEVICE)
+    fail(ExitCode::BadInput, "plan is for cuda, but this machine has no GPU "
+                             "(CUDA_ERROR_NO_DEVICE; nvidia-smi, "
+                             "CUDA_VISIBLE_DEVICES)");
+  if (result == CUDA_ERROR_SYSTEM_DRIVER_MISMATCH)
+    fail(ExitCode::BadInput, "plan is for cuda, but libcuda.so.1 and the "
+                             "kernel's NVIDIA driver are of different "
+                             "versions; restart after an update");
+  driver.check(result, "cuInit");
   return driver;
 }
 

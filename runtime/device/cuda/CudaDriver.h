@@ -12,6 +12,7 @@ namespace llamarun {
 /// Driver functions the device calls. cuda.h renames many of them to versioned
 /// symbols (cuMemAlloc is cuMemAlloc_v2); the list follows it.
 #define LLAMAC_CUDA_FUNCTIONS(X)                                               \
+  X(cuDriverGetVersion)                                                        \
   X(cuInit)                                                                    \
   X(cuGetErrorName)                                                            \
   X(cuGetErrorString)                                                          \
