@@ -38,7 +38,10 @@ enum class LibraryBuffer {
   Delta,
   Params,
   FoldTable,
-  Weights
+  Weights,
+  GemmA,
+  GemmB,
+  GemmD
 };
 
 /// One launch. Threads and blocks are counts; sharedBytes is dynamic shared

@@ -65,6 +65,11 @@ public:
       pointers.push_back(at(name));
     for (LibraryBuffer name : launch.writes)
       pointers.push_back(at(name));
+    launchAt(launch, pointers, programmatic);
+  }
+  /// The same with these pointers: one for each of reads, then of writes.
+  void launchAt(const LibraryLaunch &launch, std::vector<CUdeviceptr> pointers,
+                bool programmatic) {
     std::vector<int64_t> scalars = launch.scalars;
     std::vector<void *> parameters;
     for (CUdeviceptr &pointer : pointers)
@@ -101,13 +106,23 @@ public:
               int replays, bool programmatic) {
     for (const LibraryLaunch &one : launches)
       function(one);
+    return timeGraph(
+        [&] {
+          for (int i = 0; i < repeats; ++i)
+            for (const LibraryLaunch &one : launches)
+              launch(one, programmatic);
+        },
+        repeats, replays);
+  }
+  /// The same for a graph of what `enqueue` puts on the stream, divided by
+  /// `repeats`. Code must have been loaded: a first run loads it.
+  template <typename Enqueue>
+  double timeGraph(Enqueue enqueue, int repeats, int replays) {
     CUgraph graph;
     CUgraphExec exec;
     check(cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_RELAXED),
           "capture");
-    for (int i = 0; i < repeats; ++i)
-      for (const LibraryLaunch &one : launches)
-        launch(one, programmatic);
+    enqueue();
     check(cuStreamEndCapture(stream, &graph), "cuStreamEndCapture");
     check(cuGraphInstantiate(&exec, graph, 0), "cuGraphInstantiate");
     CUevent begin, end;
@@ -130,6 +145,8 @@ public:
                      times.end());
     return times[times.size() / 2];
   }
+
+  CUstream queue() const { return stream; }
 
 private:
   CUfunction function(const LibraryLaunch &launch) {
