@@ -57,6 +57,7 @@ namespace llamarun {
   X(cuEventElapsedTime)                                                        \
   X(cuEventDestroy)                                                            \
   X(cuGraphInstantiateWithFlags)                                               \
+  X(cuGraphUpload)                                                             \
   X(cuGraphLaunch)                                                             \
   X(cuGraphDestroy)                                                            \
   X(cuGraphExecDestroy)

@@ -105,7 +105,10 @@ std::unique_ptr<Graph> CudaStreams::endCapture() {
   auto made = cuda.cuGraphInstantiateWithFlagsFn(&executable, graph, 0);
   cuda.cuGraphDestroyFn(graph);
   cuda.check(made, "cuGraphInstantiateWithFlags");
-  return std::make_unique<CudaGraph>(context, executable);
+  auto result = std::make_unique<CudaGraph>(context, executable);
+  // Now, not in front of the first run.
+  LLAMAC_CU(cuda, cuGraphUpload, executable, get(0));
+  return result;
 }
 
 } // namespace llamarun

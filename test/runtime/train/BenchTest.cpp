@@ -91,7 +91,7 @@ TEST(Bench, CountsWhatWasRun) {
   EXPECT_EQ(viewOf(result.commonest->name()), "train_8");
   EXPECT_EQ(result.lastLoss, 0.5);
   EXPECT_GE(result.wallSeconds, result.seconds.mean * 5);
-  EXPECT_GT(result.firstStepSeconds, 0);
+  EXPECT_GE(result.firstStepSeconds, 0); // the clock has 10 ms
   options.steps = 17;
   expectFailure(ExitCode::BadInput, {"20 steps", "21 are wanted"},
                 [&] { benchTraining(*session, runner, data, options); });
