@@ -87,7 +87,7 @@ void attention(gpu::KernelDevice &device, const char *name, int64_t headDim,
 }
 
 /// LoRA r 16 on the seven linear layers of Llama-3-8B, A 16 x in, B out x 16.
-void fold(gpu::KernelDevice &device) {
+void fold(gpu::KernelDevice &device, const char *name, bool a, bool b) {
   std::vector<FoldEntry> entries;
   int64_t first = 0, target = 0;
   int64_t sizes[7][2] = {{4096, 4096}, {4096, 1024},  {4096, 1024},
@@ -95,12 +95,16 @@ void fold(gpu::KernelDevice &device) {
                          {14336, 4096}};
   for (int layer = 0; layer < 32; ++layer)
     for (auto [in, out] : sizes) {
-      entries.push_back({first, 16 * in, in, target, in + 64, 1});
-      first += 16 * in;
-      target += 16 * (in + 64);
-      entries.push_back({first, 16 * out, 16, target, in + 64, 2});
-      first += 16 * out;
+      if (b) {
+        entries.push_back({first, 16 * out, 16, target + in, in + 64, 2});
+        first += 16 * out;
+      }
       target += out * (in + 64);
+      if (a) {
+        entries.push_back({first, 16 * in, in, target, in + 64, 1});
+        first += 16 * in;
+      }
+      target += 64 * (in + 64);
     }
   int64_t rows = (first + 1023) / 1024;
   device.allocate(Buffer::Params, rows * 4096);
@@ -112,9 +116,12 @@ void fold(gpu::KernelDevice &device) {
       foldLaunch(LibraryType::BF16, rows, int64_t(entries.size()));
   device.run({launch});
   double us = device.time({launch}, 3, 9, false);
-  std::printf(
-      "fold_factors llama3-8b r16  %.1f us, %.0f GB/s of %lld M factors\n", us,
-      first * 6 / us * 1e-3, (long long)(first / 1000000));
+  std::printf("fold_factors llama3-8b r16 %-8s %.1f us, %.0f GB/s of %lld M\n",
+              name, us, first * 6 / us * 1e-3, (long long)(first / 1000000));
+  if (a && b)
+    std::printf(
+        "least launch %.2f us\n",
+        device.time({foldLaunch(LibraryType::BF16, 1, 1)}, 100, 21, false));
 }
 
 } // namespace
@@ -133,8 +140,23 @@ int main(int argc, char **argv) {
     attention(device, "sst2 T128 B8", 128, 32, 8, sst2, 128, 128, false);
     attention(device, "sst2 T256 B8", 128, 32, 8,
               {30, 35, 25, 31, 20, 48, 11, 37}, 256, 128, false);
-    attention(device, "sst2 T128 B8 max 2048", 128, 32, 8, sst2, 128, 2048,
-              false);
+    using enum AttentionVariant;
+    auto equal = [&](const char *name, int64_t length,
+                     AttentionVariant variant) {
+      attention(device, name, 128, 32, 8, std::vector<int64_t>(8, length),
+                8 * length, length, false, variant);
+    };
+    attention(device, "sst2 T128 B8 tiled", 128, 32, 8, sst2, 128, 128, false,
+              Tiled);
+    equal("8 x 32", 32, Short);
+    equal("8 x 32 tiled", 32, Tiled);
+    equal("8 x 64", 64, Short);
+    equal("8 x 64 tiled", 64, Tiled);
+    equal("8 x 128", 128, Short);
+    equal("8 x 128 tiled", 128, Tiled);
+    equal("8 x 128 hopper", 128, Hopper);
+    equal("8 x 256 tiled", 256, Tiled);
+    equal("8 x 256 hopper", 256, Hopper);
     attention(device, "sst2 d64 T128 B8", 64, 32, 8, sst2, 128, 128, false);
     attention(device, "4 x 2048", 128, 32, 8, {2048, 2048, 2048, 2048}, 8192,
               2048, true);
@@ -145,7 +167,9 @@ int main(int argc, char **argv) {
               {1200, 2048, 300, 77, 900, 1700, 1000, 900}, 8192, 2048, true);
     attention(device, "d64 4 x 2048", 64, 32, 8, {2048, 2048, 2048, 2048}, 8192,
               2048, true);
-    fold(device);
+    fold(device, "A", true, false);
+    fold(device, "B", false, true);
+    fold(device, "A and B", true, true);
   } catch (const std::exception &error) {
     std::printf("error: %s\n", error.what());
     return 1;
