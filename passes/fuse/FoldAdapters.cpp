@@ -164,6 +164,7 @@ private:
       layer.result().replaceAllUsesWith(
           panel(y, 0, folded.rowOf(j), tokens, layer.rows()));
     }
+    joinRotations(y);
     // The builder stands before the first of these.
     for (unsigned j = 0; j < ts.size(); ++j) {
       FoldableLayer &layer = group.layers[j];
@@ -177,9 +178,78 @@ private:
     }
   }
 
+  static bool sameRotation(llm::RopeOp a, llm::RopeOp b) {
+    return a && b && a.getCos() == b.getCos() && a.getSin() == b.getSin() &&
+           a.getInverse() == b.getInverse();
+  }
+
+  /// Queries and keys that lie side by side in `y` are rotated at once.
+  void joinRotations(Value y) {
+    auto rotationOf = [](llm::PanelOp p) {
+      return p && p->hasOneUse() ? dyn_cast<llm::RopeOp>(*p->user_begin())
+                                 : llm::RopeOp();
+    };
+    for (Operation *user : llvm::to_vector(y.getUsers())) {
+      auto first = dyn_cast<llm::PanelOp>(user);
+      llm::RopeOp rope = rotationOf(first);
+      if (!rope)
+        continue;
+      int64_t width = typeOf(first).getDimSize(1);
+      for (Operation *other : y.getUsers()) {
+        auto second = dyn_cast<llm::PanelOp>(other);
+        llm::RopeOp next = rotationOf(second);
+        if (!sameRotation(rope, next) ||
+            second.getColumn() != first.getColumn() + width)
+          continue;
+        b.setInsertionPoint(rope->isBeforeInBlock(next) ? rope : next);
+        int64_t rest = typeOf(second).getDimSize(1);
+        Value both = panel(y, 0, first.getColumn(), tokens, width + rest);
+        auto rotated = llm::RopeOp::create(
+            b, b.getFusedLoc({rope.getLoc(), next.getLoc()}), both.getType(),
+            both, rope.getCos(), rope.getSin(), rope.getInverseAttr());
+        rope.replaceAllUsesWith(panel(rotated, 0, 0, tokens, width));
+        next.replaceAllUsesWith(panel(rotated, 0, width, tokens, rest));
+        for (Operation *dead : {rope.getOperation(), next.getOperation(),
+                                first.getOperation(), second.getOperation()})
+          dead->erase();
+        return;
+      }
+    }
+  }
+
   //===--------------------------------------------------------------------===//
   // Backward
   //===--------------------------------------------------------------------===//
+
+  /// The gradients `dys`, side by side; those of queries and keys are rotated
+  /// back at once.
+  Value concatGradients(SmallVector<Value> dys) {
+    for (unsigned j = 0; j + 1 < dys.size(); ++j) {
+      auto rope = dys[j].getDefiningOp<llm::RopeOp>();
+      auto next = dys[j + 1].getDefiningOp<llm::RopeOp>();
+      if (!sameRotation(rope, next) || rope == next)
+        continue;
+      Value parts = concat({rope.getX(), next.getX()});
+      auto rotated = llm::RopeOp::create(
+          b, b.getFusedLoc({rope.getLoc(), next.getLoc()}), parts.getType(),
+          parts, rope.getCos(), rope.getSin(), rope.getInverseAttr());
+      int64_t width = typeOf(dys[j]).getDimSize(1);
+      int64_t rows = tokensOf(dys[j]);
+      for (auto [old, column] : {std::pair(rope, int64_t(0)),
+                                 std::pair(next, width)}) {
+        b.setInsertionPointAfter(rotated);
+        Value part = panel(rotated, 0, column, rows,
+                           typeOf(old.getResult()).getDimSize(1));
+        moveUsersAfter(old.getResult(), part.getDefiningOp());
+        old->getResult(0).replaceAllUsesWith(part);
+        old->erase();
+      }
+      b.setInsertionPointAfter(rotated);
+      dys[j] = rotated;
+      dys.erase(dys.begin() + j + 1);
+    }
+    return concat(dys);
+  }
 
   /// What the backward pass has of one layer; null where it has none.
   struct Backward {
@@ -267,7 +337,7 @@ private:
     SmallVector<Value> dys;
     for (Backward &part : parts)
       dys.push_back(part.dy);
-    Value dy = concat(dys), both = dy;
+    Value dy = concatGradients(dys), both = dy;
     if (ranks) {
       Value dt = product(dy, panel(folded, 0, k, n, pad), false, false);
       if (together && wantsX)

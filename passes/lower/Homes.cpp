@@ -230,8 +230,14 @@ static bool diesAt(Operation *op, Value value) {
       if (a < d && c < b)
         return false;
     }
-  } else if (!Homes::isComputed(value) ||
-             value.getDefiningOp<llm::ConcatOp>()) {
+  } else if (value.getDefiningOp<llm::ConcatOp>()) {
+    // Its parts have readers of their own.
+    for (Value part : value.getDefiningOp()->getOperands())
+      if (!part.hasOneUse())
+        return false;
+    return llvm::all_of(value.getUsers(),
+                        [&](Operation *user) { return user == op; });
+  } else if (!Homes::isComputed(value)) {
     return false;
   }
   return llvm::all_of(value.getUsers(), [&](Operation *user) {
