@@ -5,9 +5,9 @@
 // without nvcc everything but libraryCode works.
 //
 // A launch passes one pointer for each of `reads`, then of `writes`, then the
-// scalars as i64. All of these kernels begin with griddepcontrol.wait where the
-// architecture has it, so a plan may mark their launches programmatic.
-// Launches of one list run one after another.
+// scalars as i64. Launches of one list run one after another. In a cubin for
+// sm_90 and later these kernels begin with griddepcontrol.wait, so a plan may
+// mark their launches programmatic; in PTX they do not.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
