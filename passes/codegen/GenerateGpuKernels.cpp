@@ -59,6 +59,7 @@ static WalkResult place(plan::LaunchOp launch, const GpuRowwiseShape &shape,
            << " columns: row kernels for GPUs count parts of rows in 31 bits";
   launch.setGrid({shape.grid(rows), 1, 1});
   launch.setBlock({shape.blockThreads(), 1, 1});
+  launch.setSharedBytes(shape.parkedBytes);
   if (shape.takesRows())
     launch.setScalars({rows});
   if (options.programmatic && launch.getWaits().empty())
@@ -103,6 +104,7 @@ struct GenerateGpuKernels
         gpu::GPUModuleOp::create(builder, module.getLoc(), "gpu_kernels");
     GpuRowwiseOptions rowwise;
     rowwise.programmatic = computeCapability(arch) >= 90;
+    rowwise.sharedBytes = sharedBytesPerBlock(arch);
     llvm::StringMap<llvm::SmallVector<int64_t>> alignments =
         argumentAlignments(module);
     llvm::StringMap<GpuRowwiseShape> shapes;

@@ -16,7 +16,8 @@ using llm::RowwiseOp;
 LogicalResult GpuRowwiseEmitter::analyze(const GpuRowwiseOptions &options) {
   if (failed(body.analyze("GPU")))
     return failure();
-  shape = GpuRowwiseShape::choose(body, options.alignments);
+  shape =
+      GpuRowwiseShape::choose(body, options.alignments, options.sharedBytes);
   for (auto [i, access] : llvm::enumerate(body.reads))
     reads.push_back({access, shape.readBytes[i], Value(), Value()});
   for (auto [j, access] : llvm::enumerate(body.writes))
@@ -119,19 +120,28 @@ GpuRowwiseEmitter::sweep(Values carried,
           pieceAt(base, j * shape.stride(), before + (j + 1) * shape.threads));
     return pieces;
   };
-  if (whole > 0)
-    carried = k.loop(k.i64(0), k.i64(whole), step, carried,
-                     [&](Value column, ValueRange values) {
-                       auto pieces = piecesFrom(k.add(first, column),
-                                                shape.vectors, INT64_MIN / 2);
-                       return body(pieces, values);
-                     });
-  if (whole == shape.cols)
-    return carried;
-  auto pieces = piecesFrom(k.add(first, k.i64(whole)),
-                           llvm::divideCeil(shape.cols - whole, shape.stride()),
-                           whole / shape.lanes);
-  return body(pieces, carried);
+  auto loop = [&](int64_t from, int64_t to, bool parked) {
+    if (from < to)
+      carried = k.loop(k.i64(from), k.i64(to), step, carried,
+                       [&](Value column, ValueRange values) {
+                         auto pieces = piecesFrom(k.add(first, column),
+                                                  shape.vectors, INT64_MIN / 2);
+                         for (Piece &piece : pieces)
+                           piece.parked = parked;
+                         return body(pieces, values);
+                       });
+  };
+  loop(0, shape.parkedColumns, true);
+  loop(shape.parkedColumns, whole, false);
+  if (whole < shape.cols) {
+    auto pieces =
+        piecesFrom(k.add(first, k.i64(whole)),
+                   llvm::divideCeil(shape.cols - whole, shape.stride()),
+                   whole / shape.lanes);
+    carried = body(pieces, carried);
+  }
+  ++sweeps;
+  return carried;
 }
 
 //===----------------------------------------------------------------------===//
@@ -200,8 +210,9 @@ void GpuRowwiseEmitter::emitWrites() {
 }
 
 void GpuRowwiseEmitter::emit(gpu::GPUFuncOp function, Value sharedMemory,
-                             bool programmatic) {
+                             Value dynamicMemory, bool programmatic) {
   shared = sharedMemory;
+  park = dynamicMemory;
   KernelBuffers buffers = KernelBuffers::of(op);
   for (auto [i, access] : llvm::enumerate(reads))
     access.base = function.getArgument(buffers.operands[i]);
@@ -255,6 +266,13 @@ llamac::emitGpuRowwise(OpBuilder &builder, gpu::GPUModuleOp target,
         /*isConstant=*/false, LLVM::Linkage::Internal,
         (symbol + "__shared").str(), Attribute(), /*alignment=*/16,
         static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
+  LLVM::GlobalOp dynamic;
+  if (shape.parkedBytes > 0)
+    dynamic = LLVM::GlobalOp::create(
+        builder, k.loc, LLVM::LLVMArrayType::get(builder.getI8Type(), 0),
+        /*isConstant=*/false, LLVM::Linkage::External,
+        (symbol + "__park").str(), Attribute(), /*alignment=*/16,
+        static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
 
   KernelBuffers buffers = KernelBuffers::of(op);
   llvm::SmallVector<Type> parameters(buffers.firstResult + op.getNumResults(),
@@ -270,9 +288,11 @@ llamac::emitGpuRowwise(OpBuilder &builder, gpu::GPUModuleOp target,
   builder.setInsertionPointToEnd(&function.getBody().front());
   auto end = gpu::ReturnOp::create(builder, k.loc);
   builder.setInsertionPoint(end);
-  Value shared;
+  Value shared, park;
   if (global)
     shared = LLVM::AddressOfOp::create(builder, k.loc, global);
-  emitter.emit(function, shared, options.programmatic);
+  if (dynamic)
+    park = LLVM::AddressOfOp::create(builder, k.loc, dynamic);
+  emitter.emit(function, shared, park, options.programmatic);
   return GpuRowwiseKernel{function, shape};
 }

@@ -16,8 +16,9 @@ public:
   /// Bytes of shared memory. No slot is used twice, so one barrier per pass is
   /// enough.
   int64_t sharedBytes();
-  /// `shared`: that memory, aligned to 16 bytes.
-  void emit(mlir::gpu::GPUFuncOp function, mlir::Value shared,
+  /// `shared`: that memory, `park`: the dynamic shared memory, both aligned to
+  /// 16 bytes.
+  void emit(mlir::gpu::GPUFuncOp function, mlir::Value shared, mlir::Value park,
             bool programmatic);
 
 private:
@@ -35,8 +36,9 @@ private:
   struct Piece {
     Value base; // i64
     int64_t offset = 0;
-    Value valid; // i1; null: always inside the row
-    Memo memo;   // values of the body in these columns
+    Value valid;         // i1; null: always inside the row
+    bool parked = false; // has its elements in shared memory, too
+    Memo memo;           // values of the body in these columns
   };
   using Pieces = llvm::MutableArrayRef<Piece>;
 
@@ -56,8 +58,10 @@ private:
   void prepare(Value value, llvm::DenseSet<Value> &seen);
   void loadInputs(Value value, Piece &piece);
   Value varying(Value value, Piece &piece);
+  Value comparedColumn(mlir::Operation *bodyOp, Piece &piece);
   Value address(Access &access, Piece &piece, int64_t lane = 0);
   Value loadPiece(Access &access, Piece &piece);
+  Value loadParked(unsigned i, Piece &piece);
   void storePiece(Value value, Access &access, Piece &piece);
   Value emitOp(mlir::Operation *bodyOp,
                llvm::function_ref<Value(Value)> operand, unsigned lanes);
@@ -87,8 +91,9 @@ private:
   Value tile;   // i32: in the block; null if there is one
   Value thread; // i32: in the tile
   Value inside; // i1: the tile has a row; null: always
-  Value shared;
+  Value shared, park;
   int64_t sharedUsed = 0;
+  unsigned sweeps = 0;
   Memo scalars;
 };
 

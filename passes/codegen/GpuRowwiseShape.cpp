@@ -18,6 +18,8 @@ static constexpr int64_t kFewestThreads = 128;
 static constexpr int64_t kMostThreads = 512;
 static constexpr int64_t kStreamThreads = 512;
 static constexpr int64_t kLoneRowThreads = 1024;
+/// Of shared memory, for the slots of reductions.
+static constexpr int64_t kReserve = 2048;
 /// Registers that hold a row, of each thread.
 static constexpr int64_t kRegisters = 48;
 
@@ -25,8 +27,8 @@ namespace {
 
 class Chooser {
 public:
-  Chooser(RowwiseBody &body, ArrayRef<int64_t> alignments)
-      : body(body), alignments(alignments) {
+  Chooser(RowwiseBody &body, ArrayRef<int64_t> alignments, int64_t sharedBytes)
+      : body(body), alignments(alignments), sharedBytes(sharedBytes) {
     shape.cols = body.op.getCols();
   }
 
@@ -51,6 +53,7 @@ public:
 private:
   RowwiseBody &body;
   ArrayRef<int64_t> alignments;
+  int64_t sharedBytes;
   GpuRowwiseShape shape;
 
   static int64_t size(const RowwiseBody::Access &access) {
@@ -149,6 +152,7 @@ private:
       shape.resident = false;
       shape.vectors = kLoads;
       shape.threads = loads() == 0 ? kLoneRowThreads : kStreamThreads;
+      choosePark();
       return;
     }
     int64_t vectors = std::min(aim, most);
@@ -163,6 +167,52 @@ private:
     shape.vectors = vectors;
     shape.threads = threadsFor(vectors);
     shape.tiles = std::max<int64_t>(1, kFewestThreads / shape.threads);
+  }
+
+  /// Inputs that a sum or maximum of the first pass depends on.
+  void markUsed(Value value, llvm::SmallVector<bool> &used,
+                llvm::DenseSet<Value> &seen) {
+    if (!seen.insert(value).second)
+      return;
+    if (auto argument = dyn_cast<BlockArgument>(value)) {
+      used[argument.getArgNumber()] = true;
+      return;
+    }
+    if (!isa<llm::RowReduceOp>(value.getDefiningOp()))
+      for (Value operand : value.getDefiningOp()->getOperands())
+        markUsed(operand, used, seen);
+  }
+
+  /// A row that is needed in several passes, but is too long for registers:
+  /// shared memory takes the most of it, the whole of a multiprocessor's.
+  void choosePark() {
+    unsigned inputs = body.reads.size();
+    llvm::SmallVector<bool> first(inputs), later(inputs);
+    llvm::DenseSet<Value> seenFirst, seenLater;
+    for (auto [level, reduces] : llvm::enumerate(body.levels))
+      for (llm::RowReduceOp reduce : reduces)
+        if (!body.onlineMax(reduce))
+          markUsed(reduce.getValue(), level == 0 ? first : later,
+                   level == 0 ? seenFirst : seenLater);
+    for (Value value : body.op.getYield().getValues())
+      markUsed(value, later, seenLater);
+    int64_t bytes = 0; // of one column
+    shape.parked.assign(inputs, false);
+    for (unsigned i = 0; i < inputs; ++i)
+      if (first[i] && later[i] && isStreamed(body.reads[i]) &&
+          body.reads[i].index.column == 1) {
+        shape.parked[i] = true;
+        bytes += size(body.reads[i]);
+      }
+    if (bytes == 0 || sharedBytes == 0)
+      return;
+    if (getenv("RK_V")) shape.vectors = atoi(getenv("RK_V"));
+    if (getenv("RK_T")) { shape.threads = atoi(getenv("RK_T")); return; }
+    shape.threads = kLoneRowThreads;
+    int64_t step = shape.stride() * shape.vectors;
+    int64_t fits = (sharedBytes - kReserve) / (bytes * step) * step;
+    shape.parkedColumns = std::min(fits, shape.cols - shape.cols % step);
+    shape.parkedBytes = shape.parkedColumns * bytes;
   }
 
   /// What passes after the first need again, or all if the row is short.
@@ -181,6 +231,7 @@ private:
 } // namespace
 
 GpuRowwiseShape GpuRowwiseShape::choose(RowwiseBody &body,
-                                        ArrayRef<int64_t> alignments) {
-  return Chooser(body, alignments).run();
+                                        ArrayRef<int64_t> alignments,
+                                        int64_t sharedBytes) {
+  return Chooser(body, alignments, sharedBytes).run();
 }

@@ -24,6 +24,11 @@ struct GpuRowwiseShape {
   /// Inputs whose vectors are loaded before the first pass and kept. The rest
   /// is loaded again where it is needed.
   llvm::SmallVector<bool> kept;
+  /// Columns [0, parkedColumns) of those inputs are kept in shared memory by a
+  /// tile that is not resident, for the passes after the first.
+  llvm::SmallVector<bool> parked;
+  int64_t parkedColumns = 0;
+  int64_t parkedBytes = 0; ///< dynamic shared memory for it
   /// Bytes that an access of input i or yield j moves at once, at most 16.
   llvm::SmallVector<int64_t> readBytes, writeBytes;
   int64_t cols = 1;
@@ -39,9 +44,10 @@ struct GpuRowwiseShape {
   int64_t stride() const { return threads * lanes; }
 
   /// Alignment of the buffers in bytes, inputs then results; 16 where there is
-  /// no entry.
+  /// no entry. `sharedBytes`: what a block may have of shared memory.
   static GpuRowwiseShape choose(RowwiseBody &body,
-                                llvm::ArrayRef<int64_t> alignments);
+                                llvm::ArrayRef<int64_t> alignments,
+                                int64_t sharedBytes);
 };
 
 } // namespace llamac

@@ -75,6 +75,26 @@ Value GpuRowwiseEmitter::loadPiece(Access &access, Piece &piece) {
       k.b, k.loc, cast<VectorType>(k.vec(access.element, lanes)), elements);
 }
 
+/// Input `i` in a piece that is parked: the first pass puts it there. The image
+/// of the row is in parts of threads: nobody reads what another one wrote.
+Value GpuRowwiseEmitter::loadParked(unsigned i, Piece &piece) {
+  Access &access = reads[i];
+  int64_t offset = 0;
+  for (unsigned before = 0; before < i; ++before)
+    if (shape.parked[before])
+      offset += sizeOf(reads[before].element) * shape.parkedColumns;
+  Value from = k.at(park, offset, k.b.getI8Type());
+  from = k.at(k.at(from, piece.base, access.element), piece.offset,
+              access.element);
+  int64_t alignment =
+      std::min<int64_t>(16, shape.lanes * sizeOf(access.element));
+  if (sweeps > 0)
+    return k.loadAt(k.vec(access.element, shape.lanes), from, alignment);
+  Value value = loadPiece(access, piece);
+  k.storeAt(value, from, alignment);
+  return value;
+}
+
 void GpuRowwiseEmitter::storePiece(Value value, Access &access, Piece &piece) {
   int64_t lanes = shape.lanes, size = sizeOf(access.element);
   value = k.splat(value, lanes);
@@ -161,6 +181,28 @@ void GpuRowwiseEmitter::loadInputs(Value value, Piece &piece) {
   }
 }
 
+/// Whether the column is, or is not, one that the row says: a comparison of
+/// lanes with constants in 32 bits. Null for any other op.
+Value GpuRowwiseEmitter::comparedColumn(Operation *bodyOp, Piece &piece) {
+  auto compare = dyn_cast<arith::CmpIOp>(bodyOp);
+  if (!compare || (compare.getPredicate() != arith::CmpIPredicate::eq &&
+                   compare.getPredicate() != arith::CmpIPredicate::ne))
+    return {};
+  Value column = compare.getLhs(), other = compare.getRhs();
+  if (!column.getDefiningOp<llm::ColumnIndexOp>())
+    std::swap(column, other);
+  if (!column.getDefiningOp<llm::ColumnIndexOp>() || !body.isUniform(other))
+    return {};
+  // The lane that is it, or one before the first or after the last.
+  Value lane = k.sub(uniform(other), k.add(piece.base, k.i64(piece.offset)));
+  lane = k.max(k.min(lane, k.i64(shape.lanes)), k.i64(-1));
+  Type word = k.b.getI32Type();
+  lane = arith::TruncIOp::create(k.b, k.loc, word, lane);
+  return arith::CmpIOp::create(k.b, k.loc, compare.getPredicate(),
+                               k.iota(k.integer(word, 0), shape.lanes),
+                               k.splat(lane, shape.lanes));
+}
+
 Value GpuRowwiseEmitter::varying(Value value, Piece &piece) {
   if (body.isUniform(value))
     return k.splat(uniform(value), shape.lanes);
@@ -168,9 +210,13 @@ Value GpuRowwiseEmitter::varying(Value value, Piece &piece) {
     return it->second;
   Value result;
   if (auto argument = dyn_cast<BlockArgument>(value)) {
-    result = loadPiece(reads[argument.getArgNumber()], piece);
+    unsigned i = argument.getArgNumber();
+    result = piece.parked && shape.parked[i] ? loadParked(i, piece)
+                                             : loadPiece(reads[i], piece);
   } else if (value.getDefiningOp<llm::ColumnIndexOp>()) {
     result = k.iota(k.add(piece.base, k.i64(piece.offset)), shape.lanes);
+  } else if (Value hit = comparedColumn(value.getDefiningOp(), piece)) {
+    result = hit;
   } else {
     result = emitOp(
         value.getDefiningOp(), [&](Value v) { return varying(v, piece); },

@@ -2,6 +2,7 @@
 #include "passes/codegen/Passes.h"
 
 #include "compiler/kernels/LibraryKernels.h"
+#include "compiler/kernels/SkinnyGemm.h"
 #include "dialects/llm/LlmDialect.h"
 #include "dialects/plan/PlanDialect.h"
 
@@ -43,6 +44,18 @@ struct SelectLibraryKernels
       if (isa_and_nonnull<llm::AttentionOp, llm::AttentionGradOp,
                           llm::FoldIntoOp>(kernel.getSource()))
         sources[kernel.getSymName()] = kernel;
+    // Symbols and code go in front of everything that uses them.
+    auto all = module.getOps<plan::KernelOp>();
+    auto programs = module.getOps<plan::ProgramOp>();
+    if (programs.empty())
+      return;
+    place = all.empty() ? (*programs.begin()).getOperation()
+                        : (*all.begin()).getOperation();
+    SmallVector<plan::GemmOp> gemms;
+    module.walk([&](plan::GemmOp gemm) { gemms.push_back(gemm); });
+    for (plan::GemmOp gemm : gemms)
+      if (failed(replaceSkinny(gemm)))
+        return signalPassFailure();
     if (sources.empty())
       return;
     if (auto task = module->getAttrOfType<llm::TaskAttr>(
@@ -53,8 +66,6 @@ struct SelectLibraryKernels
       if (sources.contains(launch.getKernel()))
         launches.push_back(launch);
     });
-    // Symbols and code go where the first kernel is.
-    place = *module.getOps<plan::KernelOp>().begin();
     for (plan::LaunchOp launch : launches)
       if (failed(replace(launch, sources.lookup(launch.getKernel()))))
         return signalPassFailure();
@@ -85,7 +96,7 @@ private:
           libraryType(typeOf(launch.getOutputs()[0]).getElementType()),
           typeOf(launch.getInputs()[0]).getDimSize(0),
           typeOf(launch.getInputs()[1]).getDimSize(0))});
-      return emit(launch, *found, buffers, kernel.getDescription());
+      return emit(cast<plan::StepOpInterface>(*launch), *found, buffers, kernel.getDescription());
     }
     bool grad = isa<llm::AttentionGradOp>(source);
     ValueRange in = launch.getInputs(), out = launch.getOutputs();
@@ -128,10 +139,47 @@ private:
           RankedTensorType::get({shape.tokens, shape.heads}, b.getF32Type()),
           "activations");
     }
-    return emit(launch, *found, buffers, kernel.getDescription());
+    return emit(cast<plan::StepOpInterface>(*launch), *found, buffers, kernel.getDescription());
   }
 
-  LogicalResult emit(plan::LaunchOp old, ArrayRef<LibraryLaunch> launches,
+  /// A product with few columns and a long inner dimension, as adapters have.
+  LogicalResult replaceSkinny(plan::GemmOp gemm) {
+    Type bf16 = BFloat16Type::get(&getContext());
+    for (Value operand : {gemm.getA(), gemm.getB(), gemm.getD()})
+      if (typeOf(operand).getElementType() != bf16 ||
+          (operand == gemm.getD() ? !startsAt(operand, 4)
+                                  : !startsAt(operand, 16)))
+        return success();
+    if (gemm.getTransposeA() || !gemm.getBeta().isZero() ||
+        !gemm.getAlpha().isExactlyValue(1.0))
+      return success();
+    auto launch = skinnyGemmLaunch(gemm.getM(), gemm.getN(), gemm.getK(),
+                                   gemm.getTransposeB(), gemm.getLda(),
+                                   gemm.getLdb(), gemm.getLdd(),
+                                   arch.getValue(), ptx);
+    if (!launch)
+      return success();
+    llvm::DenseMap<int, Value> buffers;
+    buffers[static_cast<int>(LibraryBuffer::GemmA)] = gemm.getA();
+    buffers[static_cast<int>(LibraryBuffer::GemmB)] = gemm.getB();
+    buffers[static_cast<int>(LibraryBuffer::GemmD)] = gemm.getD();
+    return emit(cast<plan::StepOpInterface>(*gemm), {*launch}, buffers, "product with few columns");
+  }
+
+  /// Allocations and their buffers start at multiples of 256 bytes.
+  static bool startsAt(Value value, int64_t bytes) {
+    auto view = value.getDefiningOp<plan::ViewOp>();
+    int64_t start =
+        view ? static_cast<int64_t>(view.getOffset()) *
+                   plan::elementBytes(typeOf(value).getElementType())
+             : 0;
+    auto buffer = (view ? view.getSource() : value)
+                      .getDefiningOp<plan::BufferOp>();
+    start += static_cast<int64_t>(buffer.getOffset().value_or(0));
+    return start % bytes == 0;
+  }
+
+  LogicalResult emit(plan::StepOpInterface old, ArrayRef<LibraryLaunch> launches,
                      const llvm::DenseMap<int, Value> &buffers,
                      StringRef description) {
     OpBuilder b(old);
@@ -148,15 +196,15 @@ private:
       if (failed(kernel))
         return failure();
       plan::LaunchOp::create(
-          b, old.getLoc(), *kernel, values(launch.reads), values(launch.writes),
+          b, old->getLoc(), *kernel, values(launch.reads), values(launch.writes),
           b.getDenseI64ArrayAttr(launch.scalars), triple(launch.grid),
           triple(launch.block), b.getI64IntegerAttr(launch.sharedBytes),
           b.getI64IntegerAttr(1),
           waits.contains(launch.symbol) ? b.getUnitAttr() : UnitAttr(),
-          b.getI64IntegerAttr(old.getStream()),
-          b.getDenseI64ArrayAttr(old.getWaits()));
+          b.getI64IntegerAttr(old.getStepStream()),
+          b.getDenseI64ArrayAttr(old.getStepWaits()));
     }
-    old.erase();
+    old->erase();
     return success();
   }
 
