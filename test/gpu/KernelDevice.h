@@ -52,6 +52,9 @@ public:
     check(cuMemcpyHtoD(allocate(name, x.size() * sizeof(T)), x.data(),
                        x.size() * sizeof(T)),
           "cuMemcpyHtoD");
+    // It may return with the bytes still on their way, and `stream` does not
+    // wait for the default stream.
+    check(cuStreamSynchronize(nullptr), "cuMemcpyHtoD");
   }
   template <typename T> std::vector<T> read(LibraryBuffer name, size_t count) {
     std::vector<T> x(count);
@@ -150,23 +153,26 @@ public:
 
 private:
   CUfunction function(const LibraryLaunch &launch) {
-    CUfunction &found = functions[launch.symbol];
-    if (found)
-      return found;
-    CUmodule &module = modules[launch.module];
-    if (!module) {
-      auto code = libraryCode(launch.module, "sm_90", ptx);
-      if (!code)
-        throw std::runtime_error("no code for " + launch.module);
-      check(cuModuleLoadData(&module, std::string(*code).c_str()),
-            launch.module.c_str());
+    auto &[found, sharedBytes] = functions[launch.symbol];
+    if (!found) {
+      CUmodule &module = modules[launch.module];
+      if (!module) {
+        auto code = libraryCode(launch.module, "sm_90", ptx);
+        if (!code)
+          throw std::runtime_error("no code for " + launch.module);
+        check(cuModuleLoadData(&module, std::string(*code).c_str()),
+              launch.module.c_str());
+      }
+      check(cuModuleGetFunction(&found, module, launch.symbol.c_str()),
+            launch.symbol.c_str());
     }
-    check(cuModuleGetFunction(&found, module, launch.symbol.c_str()),
-          launch.symbol.c_str());
-    check(cuFuncSetAttribute(found,
-                             CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
-                             int(launch.sharedBytes)),
-          launch.symbol.c_str());
+    if (launch.sharedBytes > sharedBytes) {
+      sharedBytes = launch.sharedBytes;
+      check(cuFuncSetAttribute(found,
+                               CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                               int(sharedBytes)),
+            launch.symbol.c_str());
+    }
     return found;
   }
 
@@ -175,7 +181,7 @@ private:
   CUstream stream = nullptr;
   std::map<LibraryBuffer, CUdeviceptr> buffers;
   std::map<std::string, CUmodule> modules;
-  std::map<std::string, CUfunction> functions;
+  std::map<std::string, std::pair<CUfunction, uint32_t>> functions;
 };
 
 } // namespace llamac::gpu

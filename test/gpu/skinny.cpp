@@ -106,7 +106,7 @@ public:
           }
           int64_t at = i * c.n + j;
           double allowed =
-              std::abs(expected[at]) / 256 * 0.502 + magnitude[at] * 4e-6;
+              std::abs(expected[at]) / 256 * 1.004 + magnitude[at] * 4e-6;
           double error = std::abs(fromBf16(got) - expected[at]) / allowed;
           if (!(error <= 1)) // NaN too
             wrong = got == kGap ? "element not written" : "wrong element";
