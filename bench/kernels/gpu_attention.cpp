@@ -150,8 +150,10 @@ int main(int argc, char **argv) {
               Tiled);
     equal("8 x 32", 32, Short);
     equal("8 x 32 tiled", 32, Tiled);
+    equal("8 x 32 hopper", 32, Hopper);
     equal("8 x 64", 64, Short);
     equal("8 x 64 tiled", 64, Tiled);
+    equal("8 x 64 hopper", 64, Hopper);
     equal("8 x 128", 128, Short);
     equal("8 x 128 tiled", 128, Tiled);
     equal("8 x 128 hopper", 128, Hopper);

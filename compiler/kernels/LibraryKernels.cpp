@@ -15,7 +15,8 @@ using Buffer = LibraryBuffer;
 using Launches = std::vector<LibraryLaunch>;
 
 constexpr int64_t kShort = 128; // tokens that the one-launch kernels hold
-constexpr int64_t kLong = 256;  // tokens from which wgmma wins
+// Tokens a sequence from which wgmma wins, if all rows of the bucket are real.
+constexpr int64_t kFew = 64;
 
 uint32_t ceilDiv(int64_t a, int64_t b) { return uint32_t((a + b - 1) / b); }
 
@@ -43,16 +44,18 @@ using Variant = AttentionVariant;
 int64_t longest(const AttentionShape &s) {
   return std::min(s.maxLength, s.tokens);
 }
+/// A sequence a block: 192 KiB of shared memory at head size 128.
+bool useShort(const AttentionShape &s, std::string_view arch, bool ptx) {
+  bool fits = longest(s) <= kShort && s.heads / s.kvHeads <= 64 &&
+              (s.headDim == 64 || hopper(arch, ptx));
+  bool wins = s.tokens <= kFew * s.sequences || !hopper(arch, ptx);
+  return fits && (s.variant == Variant::Short ||
+                  (s.variant == Variant::Fastest && wins));
+}
 bool useHopper(const AttentionShape &s, std::string_view arch, bool ptx) {
   return hopper(arch, ptx) &&
          (s.variant == Variant::Hopper ||
-          (s.variant == Variant::Fastest && longest(s) >= kLong));
-}
-/// A sequence a block: 192 KiB of shared memory at head size 128.
-bool useShort(const AttentionShape &s, std::string_view arch, bool ptx) {
-  return (s.variant == Variant::Fastest || s.variant == Variant::Short) &&
-         longest(s) <= kShort && s.heads / s.kvHeads <= 64 &&
-         (s.headDim == 64 || hopper(arch, ptx));
+          (s.variant == Variant::Fastest && s.tokens > kFew * s.sequences));
 }
 
 std::string suffix(const AttentionShape &s) {

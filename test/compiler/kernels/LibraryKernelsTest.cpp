@@ -68,6 +68,22 @@ TEST(LibraryKernels, LongSequencesUseWgmmaWhereThereIs) {
   EXPECT_EQ(attentionDeltaBytes(*grad, shape), 8192 * 32 * 4);
 }
 
+TEST(LibraryKernels, FullBucketsOfShortSequencesUseWgmmaToo) {
+  auto symbol = [](AttentionShape shape, bool ptx) {
+    return attentionForwardLaunches(shape, "sm_90", ptx)->front().symbol;
+  };
+  auto shape = llama(1024, 8, 128);
+  EXPECT_EQ(symbol(shape, false), "attention_forward_hopper_bf16_d128");
+  EXPECT_EQ(symbol(shape, true), "attention_forward_bf16_d128");
+  shape.variant = AttentionVariant::Short;
+  EXPECT_EQ(symbol(shape, false), "attention_short_bf16_d128");
+  shape.variant = AttentionVariant::Tiled;
+  EXPECT_EQ(symbol(shape, false), "attention_forward_bf16_d128");
+  shape.headDim = 64;
+  shape.variant = AttentionVariant::Fastest;
+  EXPECT_EQ(symbol(shape, true), "attention_short_bf16_d64");
+}
+
 TEST(LibraryKernels, OddShapesTakeThePlainKernel) {
   auto shape = llama(64, 4, 64);
   shape.pitches.v = 1025; // rows not aligned
