@@ -74,10 +74,10 @@ std::vector<RowResult> swigluGrad(const RowCase &c) {
 }
 
 std::vector<RowResult> gather(const RowCase &c) {
-  auto index = static_cast<std::int64_t>(c.in[1](c.row));
+  auto index = static_cast<std::int64_t>(c.in[0](c.row));
   std::vector<double> out(c.cols);
   for (std::uint64_t i = 0; i < c.cols; ++i)
-    out[i] = index < 0 ? 0 : c.in[0](index * c.cols + i);
+    out[i] = index < 0 ? 0 : c.in[1](index * c.cols + i);
   return {{c.row * c.cols, out}};
 }
 

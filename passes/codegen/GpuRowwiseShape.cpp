@@ -69,7 +69,7 @@ private:
 
   int64_t accessBytes(const RowwiseBody::Access &access, unsigned buffer) {
     int64_t bytes = size(access);
-    if (!isVector(access) || access.index.column != 1)
+    if (isVector(access) && access.index.column != 1)
       return bytes;
     int64_t base = buffer < alignments.size() ? alignments[buffer] : kAccess;
     int64_t all = base | kAccess | (access.index.rowAlignment() * bytes);
@@ -206,8 +206,12 @@ private:
       }
     if (bytes == 0 || sharedBytes == 0)
       return;
-    if (getenv("RK_V")) shape.vectors = atoi(getenv("RK_V"));
-    if (getenv("RK_T")) { shape.threads = atoi(getenv("RK_T")); return; }
+    if (getenv("RK_V"))
+      shape.vectors = atoi(getenv("RK_V"));
+    if (getenv("RK_T")) {
+      shape.threads = atoi(getenv("RK_T"));
+      return;
+    }
     shape.threads = kLoneRowThreads;
     int64_t step = shape.stride() * shape.vectors;
     int64_t fits = (sharedBytes - kReserve) / (bytes * step) * step;

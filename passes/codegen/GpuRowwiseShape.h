@@ -29,7 +29,8 @@ struct GpuRowwiseShape {
   llvm::SmallVector<bool> parked;
   int64_t parkedColumns = 0;
   int64_t parkedBytes = 0; ///< dynamic shared memory for it
-  /// Bytes that an access of input i or yield j moves at once, at most 16.
+  /// Bytes that the addresses of input i or yield j are a multiple of, at most
+  /// 16: what moves at once.
   llvm::SmallVector<int64_t> readBytes, writeBytes;
   int64_t cols = 1;
 

@@ -134,7 +134,9 @@ Value GpuRowwiseEmitter::uniform(Value value) {
   Value result;
   if (auto argument = dyn_cast<BlockArgument>(value)) {
     unsigned i = argument.getArgNumber();
-    result = k.load(reads[i].element, readAddress(i), k.i64(0));
+    // Known alignments let neighbours (coefficients of the optimizer) be loaded
+    // together.
+    result = k.loadAt(reads[i].element, readAddress(i), reads[i].bytes);
   } else if (auto reduce = value.getDefiningOp<RowReduceOp>()) {
     assert(shape.cols == 1 && "reductions are emitted level by level");
     result = uniform(reduce.getValue());

@@ -37,18 +37,20 @@ def GenerateGpuKernels : Pass<"codegen-generate-gpu-kernels", "mlir::ModuleOp"> 
   let summary = "compile the kernels of a plan for NVIDIA GPUs";
   let description = [{
     Requires: `plan.kernel` ops that hold their source op (`llm.rowwise`) in f32,
-    f64, i32 or i64; launches of them whose grid is the number of rows. Ensures:
-    one `plan.code_object`, a cubin if `ptxas` is found and PTX if not, with a
-    kernel of every such name (calling convention: runtime/plan/plan.fbs, table
-    Kernel: one pointer per input, then one per result); kernels refer to it and
-    have no region; launches have the block that their kernel was made for. One
-    block computes one row. A module without such kernels stays as it is. Test:
-    test/passes/codegen/generate-gpu-kernels.mlir.
+    f64, bf16, i32 or i64; launches of them whose grid is the number of rows.
+    Ensures: one `plan.code_object`, a cubin if `ptxas` is found and PTX if not,
+    with a kernel of every such name (calling convention: runtime/plan/plan.fbs,
+    table Kernel: one pointer per input, then one per result, then the number of
+    rows if blocks take several); kernels refer to it and have no region; launches
+    have the grid, block, shared memory and scalars that their kernel was made for
+    and, from sm_90 on, are programmatic. How threads cover rows:
+    passes/codegen/GpuRowwiseShape.h. A module without such kernels stays as it
+    is. Test: test/passes/codegen/generate-gpu-kernels.mlir.
 
     ```mlir
     plan.launch @scale_0 reads(%a) writes(%y) grid [4, 1, 1] : (tensor<4x20xf32>) -> tensor<4x20xf32>
     // becomes
-    plan.launch @scale_0 reads(%a) writes(%y) grid [4, 1, 1] block [32, 1, 1] : (tensor<4x20xf32>) -> tensor<4x20xf32>
+    plan.launch @scale_0 reads(%a) writes(%y) scalars [4] block [256, 1, 1] programmatic : (tensor<4x20xf32>) -> tensor<4x20xf32>
     ```
   }];
   let options = [

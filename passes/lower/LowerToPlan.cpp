@@ -27,7 +27,7 @@ struct LowerToPlan : llamac::impl::LowerToPlanBase<LowerToPlan> {
     // Tables first, then kernels, then programs.
     OpBuilder b(module.getBodyRegion());
     b.setInsertionPointToEnd(module.getBody());
-    storage->emit(b, module.getLoc());
+    storage->emit(b, module.getLoc(), workspace);
     // Kernels go before this mark, programs after it.
     auto mark = func::FuncOp::create(b, module.getLoc(), "__mark",
                                      b.getFunctionType({}, {}));

@@ -24,6 +24,7 @@ def LowerToPlan : Pass<"lower-to-plan", "mlir::ModuleOp"> {
   }];
   let options = [
     Option<"stridedAttention", "strided-attention", "bool", "false",
-           "the attention kernels take rows that lie apart, as those of CUDA do">];
+           "the attention kernels take rows that lie apart, as those of CUDA do">,
+    Option<"workspace", "workspace", "int64_t", "0", "bytes of scratch for the library behind plan.gemm">];
   let dependentDialects = ["plan::PlanDialect"];
 }

@@ -228,7 +228,7 @@ Place Storage::flat(llm::Flat kind) const {
   llvm_unreachable("all kinds are handled");
 }
 
-void Storage::emit(OpBuilder &b, Location loc) const {
+void Storage::emit(OpBuilder &b, Location loc, int64_t workspace) const {
   auto allocate = [&](StringRef name, plan::Category category, int64_t bytes) {
     if (bytes > 0 || category == plan::Category::Activations)
       plan::AllocationOp::create(b, loc, name, category, bytes, kAlignment);
@@ -246,6 +246,7 @@ void Storage::emit(OpBuilder &b, Location loc) const {
   allocate("outputs", plan::Category::Outputs, outputBytes);
   allocate("constants", plan::Category::Constants, constantBytes);
   allocate(kActivations, plan::Category::Activations, 0);
+  allocate("workspace", plan::Category::Workspace, workspace);
 
   for (auto &[name, w] : weights)
     plan::TensorOp::create(b, w.loc, name, plan::Role::Weight, "weights",

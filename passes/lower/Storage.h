@@ -44,8 +44,10 @@ public:
   };
   FoldPlaces foldPlaces() const;
 
-  /// Writes the plan.allocation, plan.constant and plan.tensor ops.
-  void emit(mlir::OpBuilder &builder, mlir::Location loc) const;
+  /// Writes the plan.allocation, plan.constant and plan.tensor ops. `workspace`:
+  /// bytes of scratch, if not 0.
+  void emit(mlir::OpBuilder &builder, mlir::Location loc,
+            int64_t workspace) const;
 
 private:
   struct Slot {

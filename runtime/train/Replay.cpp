@@ -2,11 +2,15 @@
 
 #include "runtime/support/Error.h"
 #include "runtime/train/AdapterState.h"
+#include "runtime/train/Elements.h"
 #include "runtime/train/Evaluate.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
+#include <utility>
+#include <vector>
 
 namespace llamarun {
 
@@ -41,6 +45,35 @@ double largestTensorError(const AdapterTensors &a, const AdapterTensors &b,
     }
   }
   return worst;
+}
+
+void writeGradients(Session &session, const std::filesystem::path &file) {
+  const Plan &plan = session.plan();
+  if (plan.task().accumulation() > 1)
+    fail(ExitCode::BadInput, plan.path(),
+         ": adds up gradients and clears them after the step; to write them "
+         "compile it with --gradient-accumulation-steps=1");
+  std::vector<std::pair<TensorView, std::vector<float>>> gradients;
+  for (std::size_t i = 0; i < plan.tensorCount(); ++i) {
+    auto &tensor = plan.tensor(i);
+    if (tensor.role() != fb::Role::Gradient)
+      continue;
+    std::vector<std::byte> bytes(plan.bytes(tensor.buffer()));
+    std::vector<float> values(plan.elements(tensor.buffer()));
+    session.readTensor(tensor.role(), viewOf(tensor.name()), bytes);
+    toFloat(toFileDType(plan.buffer(tensor.buffer()).dtype()), bytes, values);
+    gradients.push_back({{toPeftName(std::string(viewOf(tensor.name()))),
+                          DType::F32,
+                          wholeShape(plan, tensor),
+                          {}},
+                         std::move(values)});
+  }
+  std::vector<TensorView> views;
+  for (auto &[view, values] : gradients) {
+    view.bytes = std::as_bytes(std::span(values));
+    views.push_back(view);
+  }
+  writeSafetensors(file, views);
 }
 
 namespace {
@@ -118,6 +151,9 @@ private:
       } catch (const Error &error) {
         fail(error.code(), "step ", i, ": ", error.what());
       }
+      // The next step overwrites them.
+      if (i == 0 && !options.gradients.empty())
+        writeGradients(session, options.gradients);
       double loss = relativeError(result.loss, step.loss);
       double norm = relativeError(result.gradNorm, step.gradNorm);
       double rate = relativeError(result.learningRate, step.learningRate);

@@ -15,6 +15,8 @@ struct ReplayOptions {
   /// Where init.safetensors, final.safetensors and eval.json are; those that
   /// are missing are not compared. Empty: beside the trace.
   std::filesystem::path init, final, eval;
+  /// writeGradients() goes there after the first step; empty: nowhere.
+  std::filesystem::path gradients;
   double lossTolerance = 1e-4;     ///< relative, each step
   double gradNormTolerance = 1e-3; ///< relative, each step
   double tensorTolerance = 1e-3; ///< norm of the difference / norm, each tensor
@@ -34,6 +36,12 @@ struct ReplayReport {
 /// The session's weights are loaded; its optimizer state is fresh.
 /// \throws Error(BadInput) for files that do not suit each other or the plan.
 ReplayReport replay(Session &session, const ReplayOptions &options);
+
+/// Writes the gradients that the last step left, before clipping, as float32
+/// safetensors under the names that PEFT saves the parameters with. A plan that
+/// accumulates micro-batches clears them at the end of a step: that is refused.
+/// \throws Error(BadInput) for such a plan, Error(Storage) on write errors.
+void writeGradients(Session &session, const std::filesystem::path &file);
 
 /// |a - b| / |b|, and |a - b| where b is 0.
 double relativeError(double a, double b);

@@ -13,7 +13,7 @@ namespace {
 struct ReplayFlags {
   DeviceFlags device;
   ReplayOptions options;
-  std::string trace, init, final, eval, forward, outputDir;
+  std::string trace, init, final, eval, forward, gradients, outputDir;
   double forwardTolerance = 1e-4;
 };
 
@@ -31,6 +31,7 @@ int runReplay(ReplayFlags &flags) {
     flags.options.init = flags.init;
     flags.options.final = flags.final;
     flags.options.eval = flags.eval;
+    flags.options.gradients = flags.gradients;
     passed &= replay(*session, flags.options).passed;
     if (!flags.outputDir.empty())
       saveAdapter(*session, flags.outputDir, flags.device.weights);
@@ -66,6 +67,10 @@ void addReplay(CLI::App &app, Command &command) {
   sub->add_option("--eval", flags->eval,
                   "Logits to compare with; default: eval.json beside the "
                   "trace, if it is there")
+      ->needs(trace);
+  sub->add_option("--gradients", flags->gradients,
+                  "Write the first step's gradients there, before clipping, as "
+                  "safetensors with PEFT's names")
       ->needs(trace);
   sub->add_option("--output-dir", flags->outputDir,
                   "Also save the resulting adapter there")

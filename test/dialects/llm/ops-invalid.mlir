@@ -414,3 +414,27 @@ func.func @f(%x: tensor<8x64xf32>, %r: tensor<2xi64>) {
   %d = llm.dropout %x, %r key "k" p -0.1 : tensor<8x64xf32>, tensor<2xi64>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<8x64xf32>) {
+  // expected-error @+1 {{'llm.cast' op x has 64 columns but the result has 32}}
+  %a = llm.cast %x : tensor<8x64xf32> -> tensor<8x32xbf16>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<8x64xf32>) {
+  // expected-error @+1 {{'llm.cast' op x has 8 rows but result has 4}}
+  %a = llm.cast %x : tensor<8x64xf32> -> tensor<4x64xbf16>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<8x?xf32>) {
+  // expected-error @+1 {{'llm.cast' op x is 'tensor<8x?xf32>': only the token dimension may be dynamic}}
+  %a = llm.cast %x : tensor<8x?xf32> -> tensor<8x?xbf16>
+  return
+}

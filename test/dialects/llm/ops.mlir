@@ -203,3 +203,45 @@ func.func @flat() {
   return
 }
 }
+
+// CHECK-LABEL: func @cast
+func.func @cast(%x: tensor<8x64xf32>, %y: tensor<?x64xbf16>) {
+  // CHECK: llm.cast %{{.*}} : tensor<8x64xf32> -> tensor<8x64xbf16>
+  %a = llm.cast %x : tensor<8x64xf32> -> tensor<8x64xbf16>
+  // CHECK: llm.cast %{{.*}} : tensor<?x64xbf16> -> tensor<?x64xf32>
+  %b = llm.cast %y : tensor<?x64xbf16> -> tensor<?x64xf32>
+  return
+}
+
+// CHECK-LABEL: func @panels
+func.func @panels(%x: tensor<8x64xf32>, %t: tensor<8x8xf32>) {
+  // CHECK: %[[XT:.*]] = llm.concat %{{.*}}, %{{.*}} : (tensor<8x64xf32>, tensor<8x8xf32>) -> tensor<8x72xf32>
+  %xt = llm.concat %x, %t : (tensor<8x64xf32>, tensor<8x8xf32>) -> tensor<8x72xf32>
+  // CHECK: llm.concat %{{.*}} : (tensor<8x64xf32>) -> tensor<8x64xf32>
+  %one = llm.concat %x : (tensor<8x64xf32>) -> tensor<8x64xf32>
+  // The last columns and the last row: a panel may end where the matrix ends.
+  // CHECK: llm.panel %[[XT]] at{{ ?}}[0, 64] : tensor<8x72xf32> -> tensor<8x8xf32>
+  %p = llm.panel %xt at [0, 64] : tensor<8x72xf32> -> tensor<8x8xf32>
+  // CHECK: llm.panel %[[XT]] at{{ ?}}[7, 0] : tensor<8x72xf32> -> tensor<1x72xf32>
+  %q = llm.panel %xt at [7, 0] : tensor<8x72xf32> -> tensor<1x72xf32>
+  return
+}
+
+// CHECK-LABEL: func @folded
+func.func @folded(%params: tensor<2x1024xf32>, %segments: tensor<4x6xi64>) {
+  // CHECK: llm.fold_factors
+  llm.fold_factors
+  // CHECK: llm.folded_weight ["q_proj.weight", "k_proj.weight"] rows [64, 32]
+  // CHECK-SAME: a ["q_proj.lora_A.weight", ""] b ["q_proj.lora_B.weight", ""] ranks [4, 0]
+  // CHECK-SAME: scales [2.000000e+00, 0.000000e+00] pad 8 : tensor<104x72xf32>
+  %f = llm.folded_weight ["q_proj.weight", "k_proj.weight"] rows [64, 32]
+      a ["q_proj.lora_A.weight", ""] b ["q_proj.lora_B.weight", ""] ranks [4, 0] scales [2.0, 0.0] pad 8
+      : tensor<104x72xf32>
+  // Weights that only share an input: no padding at all.
+  // CHECK: llm.folded_weight ["gate", "up"] rows [4, 4] a ["", ""] b ["", ""] ranks [0, 0] scales [0.000000e+00, 0.000000e+00] pad 0 : tensor<8x4xbf16>
+  %g = llm.folded_weight ["gate", "up"] rows [4, 4] a ["", ""] b ["", ""] ranks [0, 0] scales [0.0, 0.0] pad 0
+      : tensor<8x4xbf16>
+  // CHECK: llm.fold_into %{{.*}}, %{{.*}} : (tensor<2x1024xf32>, tensor<4x6xi64>) -> tensor<8192xbf16>
+  %w = llm.fold_into %params, %segments : (tensor<2x1024xf32>, tensor<4x6xi64>) -> tensor<8192xbf16>
+  return
+}

@@ -151,7 +151,33 @@ plan.kernel @apart_5 "copy, 1024 columns" {
   }
 }
 
-plan.allocation @activations category(activations) bytes(8192)
+// A long row that is needed twice: the most of it waits in shared memory, the
+// rest is read again.
+// PTX-LABEL: .entry softmax_6(
+// PTX: .{{maxntid|reqntid}} 1024
+// PTX: ld.global.v4.b32
+// PTX: st.shared.v4.b32
+// PTX: bar{{(rier)?}}.sync
+// PTX: ld.shared.v4.b32
+// PTX: st.global.v4.b32
+// PTX: ret;
+plan.kernel @softmax_6 "softmax, 128256 columns" {
+^bb0(%z: tensor<8x128256xbf16>):
+  %y = llm.rowwise rows(8) cols(128256) ins(%z : tensor<8x128256xbf16>)
+      maps [#rc] indexed_by [-1] outs [0] at [#rc] -> (tensor<8x128256xbf16>) {
+  ^bb0(%h: bf16):
+    %x = arith.extf %h : bf16 to f32
+    %most = llm.row_reduce max %x : f32
+    %below = arith.subf %x, %most : f32
+    %e = math.exp %below : f32
+    %sum = llm.row_reduce add %e : f32
+    %p = arith.divf %e, %sum : f32
+    %ph = arith.truncf %p : f32 to bf16
+    llm.yield %ph : bf16
+  }
+}
+
+plan.allocation @activations category(activations) bytes(4112384)
 plan.program @evaluate_4 kind(evaluate) tokens(4) sequences(1) {
   %a = plan.buffer in @activations at 0 : tensor<4x20xf32>
   %y = plan.buffer in @activations at 1024 : tensor<4x20xf32>
@@ -159,5 +185,9 @@ plan.program @evaluate_4 kind(evaluate) tokens(4) sequences(1) {
   plan.launch @scale_0 reads(%a) writes(%y) grid [4, 1, 1] : (tensor<4x20xf32>) -> tensor<4x20xf32>
   %b = plan.buffer in @activations at 2056 : tensor<1x1024xbf16>
   %z = plan.buffer in @activations at 4112 : tensor<1x1024xbf16>
+  %l = plan.buffer in @activations at 8192 : tensor<8x128256xbf16>
+  %p = plan.buffer in @activations at 2060288 : tensor<8x128256xbf16>
+  // CHECK: plan.launch @softmax_6 {{.*}} grid [8, 1, 1] block [1024, 1, 1] shared(196608) programmatic
+  plan.launch @softmax_6 reads(%l) writes(%p) grid [8, 1, 1] : (tensor<8x128256xbf16>) -> tensor<8x128256xbf16>
   plan.launch @apart_5 reads(%b) writes(%z) grid [1, 1, 1] : (tensor<1x1024xbf16>) -> tensor<1x1024xbf16>
 }

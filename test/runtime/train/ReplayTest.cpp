@@ -83,6 +83,33 @@ TEST_F(ReplayRun, PassesAndFails) {
   EXPECT_FALSE(run("0.5").passed);
 }
 
+TEST_F(ReplayRun, WritesGradientsOfTheFirstStep) {
+  session = tiny::openSession({.gradient = 0.125});
+  options.gradients = directory / "gradients.safetensors";
+  run("0.5");
+  auto file = SafetensorsFile::open(options.gradients);
+  auto expect = [&](const char *name, float value) {
+    auto *view = file.find(std::string("base_model.model.") + name);
+    ASSERT_TRUE(view) << name;
+    EXPECT_EQ(view->dtype, DType::F32);
+    EXPECT_EQ(view->shape, tensors.at(name).shape);
+    std::vector<float> values(view->elements());
+    file.readFloat(*view, values);
+    EXPECT_EQ(values, std::vector<float>(values.size(), value)) << name;
+  };
+  EXPECT_EQ(file.tensors().size(), tensors.size());
+  expect(tiny::kLoraA, 0);
+  expect(tiny::kLoraB, 0.125f);
+}
+
+TEST_F(ReplayRun, RefusesGradientsThatAreCleared) {
+  session = tiny::openSession({.accumulation = 2});
+  expectFailure(ExitCode::BadInput, {"accumulation-steps=1"}, [&] {
+    writeGradients(*session, directory / "gradients.safetensors");
+  });
+  EXPECT_FALSE(std::filesystem::exists(directory / "gradients.safetensors"));
+}
+
 TEST_F(ReplayRun, ComparesLogits) {
   // Without labels TinyPlan's logits are NaN: no model has such.
   directory.write("eval.json", R"({"input_ids": [[1, 2]], "before": [[1]],
