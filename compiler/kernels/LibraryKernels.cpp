@@ -52,10 +52,12 @@ bool useShort(const AttentionShape &s, std::string_view arch, bool ptx) {
   return fits && (s.variant == Variant::Short ||
                   (s.variant == Variant::Fastest && wins));
 }
-bool useHopper(const AttentionShape &s, std::string_view arch, bool ptx) {
-  return hopper(arch, ptx) &&
-         (s.variant == Variant::Hopper ||
-          (s.variant == Variant::Fastest && s.tokens > kFew * s.sequences));
+/// Below kFew the forward kernel of 64 rows wins, the gradient's does not.
+bool useHopper(const AttentionShape &s, std::string_view arch, bool ptx,
+               bool grad) {
+  return hopper(arch, ptx) && (s.variant == Variant::Hopper ||
+                               (s.variant == Variant::Fastest &&
+                                (grad || s.tokens > kFew * s.sequences)));
 }
 
 std::string suffix(const AttentionShape &s) {
@@ -107,7 +109,7 @@ std::optional<Launches> attentionForwardLaunches(const AttentionShape &s,
                      reads,
                      writes,
                      scalars(s, pitches, false)}};
-  bool wide = useHopper(s, arch, ptx);
+  bool wide = useHopper(s, arch, ptx, false);
   int64_t rows = wide ? 128 : 64;
   uint32_t tile = uint32_t(rows * s.headDim * 2);
   std::string module = wide ? "attention_forward_hopper" : "attention_forward";
@@ -166,7 +168,7 @@ std::optional<Launches> attentionGradLaunches(const AttentionShape &s,
                      readsQ,
                      {Buffer::Dq, Buffer::Dk, Buffer::Dv},
                      scalars(s, all, false)}};
-  bool wide = useHopper(s, arch, ptx);
+  bool wide = useHopper(s, arch, ptx, true);
   int64_t rows = wide ? 128 : 64;
   uint32_t tile = uint32_t(64 * s.headDim * 2), threads = wide ? 384 : 128;
   uint32_t slots = uint32_t(kernels::slotCount(s.tokens, s.sequences, rows));

@@ -84,6 +84,14 @@ TEST(LibraryKernels, FullBucketsOfShortSequencesUseWgmmaToo) {
   EXPECT_EQ(symbol(shape, true), "attention_short_bf16_d64");
 }
 
+TEST(LibraryKernels, FewTokensOfPerhapsLongSequences) {
+  auto shape = llama(256, 8, 2048);
+  EXPECT_EQ(attentionForwardLaunches(shape, "sm_90", false)->front().symbol,
+            "attention_forward_bf16_d128");
+  EXPECT_EQ(attentionGradLaunches(shape, "sm_90", false)->front().symbol,
+            "attention_grad_q_hopper_bf16_d128");
+}
+
 TEST(LibraryKernels, OddShapesTakeThePlainKernel) {
   auto shape = llama(64, 4, 64);
   shape.pitches.v = 1025; // rows not aligned
