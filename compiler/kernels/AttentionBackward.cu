@@ -21,7 +21,7 @@
 // all heads of the group; scores are computed transposed, so that p^T and ds^T
 // are already where the next product wants its left operand: in registers.
 // Reference: test/compiler/kernels/AttentionReference.h. Test:
-// test/gpu/attention.cu. Needs sm_80.
+// test/gpu/attention.cpp. Needs sm_80.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/kernels/WarpMatrix.cuh"

@@ -15,7 +15,7 @@
 // and probabilities stay in registers. Last blocks of a sequence, which have
 // the most keys, start first.
 // Reference: test/compiler/kernels/AttentionReference.h. Test:
-// test/gpu/attention.cu. Needs sm_80.
+// test/gpu/attention.cpp. Needs sm_80.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/kernels/WarpMatrix.cuh"

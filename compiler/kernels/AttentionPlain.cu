@@ -14,7 +14,7 @@
 // A warp has one row of one head: lanes are 32 keys (queries for grad_kv) while
 // it computes scores and then columns lane, lane + 32, .. while it adds up.
 // Reference: test/compiler/kernels/AttentionReference.h. Test:
-// test/gpu/attention.cu. Needs sm_80.
+// test/gpu/attention.cpp. Needs sm_80.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/kernels/WarpMatrix.cuh"

@@ -12,7 +12,7 @@
 // A segment has less than 2^31 elements. Full 16-byte stores where a segment's
 // columns, target and pitch are multiples of 8.
 // Reference and tests: test/compiler/kernels/FoldPlaceTest.cpp (places),
-// test/gpu/attention.cu (kernel). Needs sm_80.
+// test/gpu/attention.cpp (kernel). Needs sm_80.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/kernels/FoldPlace.h"

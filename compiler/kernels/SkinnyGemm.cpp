@@ -6,17 +6,29 @@ namespace {
 using kernels::SkinnyTile;
 
 // SkinnyGemm.cu has the same list.
-constexpr SkinnyTile kTiles[] = {
-    {16, 32, 8, 4}, {16, 32, 4, 4}, {16, 64, 8, 2},
-    {16, 64, 4, 4}, {32, 32, 8, 3}, {32, 32, 4, 4},
-    {32, 64, 8, 2}, {32, 64, 4, 4}, {64, 64, 4, 3}};
+constexpr SkinnyTile kTiles[] = {{16, 32, 8, 4}, {16, 32, 4, 4}, {16, 64, 8, 2},
+                                 {32, 32, 8, 3}, {32, 32, 4, 3}, {32, 64, 8, 2},
+                                 {32, 64, 4, 4}, {32, 64, 4, 2}, {64, 64, 4, 3},
+                                 {64, 64, 2, 3}};
 constexpr int64_t kMaxRows = 1024; // beyond, cuBLASLt has enough to do
 
-SkinnyTile fastestTile(int64_t m, int64_t n) {
-  if (m * n <= 128 * 64)
-    return {16, 32, 8, 4};
-  return m * n <= 256 * 64 ? SkinnyTile{32, 32, 8, 3}
-                           : SkinnyTile{64, 64, 4, 3};
+// Clusters of one block a multiprocessor that an H200 runs at once, safely.
+constexpr int64_t kAtOnce = 12;
+
+/// The smallest tile whose clusters all run at once, as measured on an H200:
+/// bench/kernels/gpu_skinny.cpp.
+SkinnyTile fastestTile(int64_t m, int64_t n, int64_t k) {
+  bool brief = k <= 8192;
+  auto fits = [&](int64_t rows, int64_t columns) {
+    return ((m + rows - 1) / rows) * ((n + columns - 1) / columns) <= kAtOnce;
+  };
+  if (fits(16, 32))
+    return {16, 32, brief ? 4 : 8, 4};
+  if (fits(32, 32))
+    return {32, 32, 8, 3};
+  if (fits(32, 64))
+    return {32, 64, brief ? 4 : 8, brief ? 4 : 2};
+  return {64, 64, 4, 3};
 }
 
 } // namespace
@@ -35,7 +47,7 @@ std::optional<LibraryLaunch> skinnyGemmLaunch(int64_t m, int64_t n, int64_t k,
   if (!tile) {
     if (m > kMaxRows || !libraryCode("skinny_gemm", arch, ptx))
       return std::nullopt;
-    tile = fastestTile(m, n);
+    tile = fastestTile(m, n, k);
   }
   auto blocks = [](int64_t size, int64_t part) {
     return uint32_t((size + part - 1) / part);
@@ -43,7 +55,8 @@ std::optional<LibraryLaunch> skinnyGemmLaunch(int64_t m, int64_t n, int64_t k,
   std::string symbol = "skinny_gemm_";
   symbol += transposeB ? "nt_" : "nn_";
   symbol += std::to_string(tile->rows) + "x" + std::to_string(tile->columns) +
-            "_" + std::to_string(tile->warps);
+            "_" + std::to_string(tile->warps) + "x" +
+            std::to_string(tile->stages);
   return LibraryLaunch{"skinny_gemm",
                        symbol,
                        {kernels::kSkinnyCluster, blocks(m, tile->rows),

@@ -2,8 +2,8 @@
 //
 // D[M,N] = A[M,K] B, bf16 with f32 sums, where D is much smaller than what is
 // read: the adapters' products, N = 64 and M a few hundred tokens. The suffix
-// _nt: B is stored [N,K]; _nn: B is stored [K,N]. Then the tile and the number
-// of warps.
+// _nt: B is stored [N,K]; _nn: B is stored [K,N]. Then the tile, the warps of a
+// block and the chunks that each keeps in flight.
 //   reads  A, B; 16-byte aligned
 //   writes D, 4-byte aligned; only its N columns
 //   scalars M, N, K and the pitches of A, B and D, in elements; N, K and the
@@ -213,7 +213,7 @@ __device__ inline void skinny(const Bf16 *a, const Bf16 *b, Bf16 *d, int64_t m,
 #define SKINNY(layout, transposed, rows, columns, warps, stages)               \
   extern "C" __global__ void __cluster_dims__(kSkinnyCluster, 1, 1)            \
       __launch_bounds__(32 * warps)                                            \
-          skinny_gemm_##layout##_##rows##x##columns##_##warps(                 \
+          skinny_gemm_##layout##_##rows##x##columns##_##warps##x##stages(      \
               const Bf16 *a, const Bf16 *b, Bf16 *d, int64_t m, int64_t n,     \
               int64_t k, int64_t lda, int64_t ldb, int64_t ldd) {              \
     skinny<rows, columns, warps, stages, transposed>(a, b, d, m, n, k, lda,    \
@@ -227,9 +227,10 @@ __device__ inline void skinny(const Bf16 *a, const Bf16 *b, Bf16 *d, int64_t m,
 SKINNY_BOTH(16, 32, 8, 4)
 SKINNY_BOTH(16, 32, 4, 4)
 SKINNY_BOTH(16, 64, 8, 2)
-SKINNY_BOTH(16, 64, 4, 4)
 SKINNY_BOTH(32, 32, 8, 3)
-SKINNY_BOTH(32, 32, 4, 4)
+SKINNY_BOTH(32, 32, 4, 3)
 SKINNY_BOTH(32, 64, 8, 2)
 SKINNY_BOTH(32, 64, 4, 4)
+SKINNY_BOTH(32, 64, 4, 2)
 SKINNY_BOTH(64, 64, 4, 3)
+SKINNY_BOTH(64, 64, 2, 3)
