@@ -1,0 +1,286 @@
+#!/usr/bin/env python3
+"""One SST-2 batch of llama3.2-1b: loss and gradients of llamarun against Transformers + PEFT.
+
+    llamac models/llama3.2-1b.mlir --target=cuda --dtype=bfloat16 --task=sst2 \\
+        --adapter=lora:r=16,alpha=32,targets=all-linear -o bf16.fb           (and --dtype=float32 -o f32.fb)
+    bench/parity/llama32_1b.py --llamarun build/bin/llamarun --plan bfloat16=bf16.fb --plan float32=f32.fb
+
+Random weights of the real shapes are saved once a dtype as a Hugging Face directory; both sides read that. The reference
+runs as PEFT's users run it: bf16 weights under autocast with float32 adapters, or all of it in float32 without TF32.
+
+pass 1  random adapters whose B is not zero: loss, norm and every gradient; llamarun then takes its optimizer step
+pass 2  the adapter that llamarun wrote, loaded by PEFT: the same again, logits, and the loss of seven more batches
+
+In bf16 both sides round, each its own way: "to float32" says how far either is from float32 arithmetic on the same
+weights. Exit code 1 if a bar is missed. Runs on a CPU as well (--device cpu, another --config, a plan of that).
+"""
+import argparse
+import contextlib
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+
+import peft
+import torch
+import transformers
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
+from transformers import LlamaConfig, LlamaForSequenceClassification
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+BATCH, MORE = 8, 7
+# Largest relative error of the loss; of a gradient tensor by norm; least cosine of one; largest error of a logit.
+BARS = {"bfloat16": dict(loss=1e-3, gradient=math.inf, cosine=0.999, logits=1e-2),
+        "float32": dict(loss=1e-4, gradient=1e-4, cosine=0.999, logits=1e-4)}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--llamarun", required=True)
+    parser.add_argument("--plan", action="append", required=True, metavar="DTYPE=FILE")
+    parser.add_argument("--config", default=f"{ROOT}/models/configs/llama3.2-1b", help="directory of config.json")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--rank", type=int, default=16)
+    parser.add_argument("--alpha", type=int, default=32)
+    parser.add_argument("--pad-token-id", type=int, default=128001)
+    parser.add_argument("--flags", default="", help="more flags of llamarun replay, in one word")
+    parser.add_argument("--work", help="directory for checkpoints (10 GB); default: a temporary one")
+    return parser.parse_args()
+
+
+def batches(config):
+    """(rows of ids, labels): sentence lengths as in SST-2, about 12 tokens, up to 66."""
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(1 + MORE):
+        lengths = torch.exp(torch.randn(BATCH, generator=generator) * 0.75 + 2.25).tolist()
+        lengths = [max(3, min(66, int(n))) for n in lengths]
+        rows = [torch.randint(0, config.pad_token_id, (n,), generator=generator).tolist() for n in lengths]
+        yield rows, torch.randint(0, 2, (BATCH,), generator=generator).tolist()
+
+
+def save_checkpoint(args, dtype, folder):
+    """Normal(0, 0.02) weights, norms about 1; the same values whatever the dtype."""
+    config = LlamaConfig.from_pretrained(args.config, num_labels=2, pad_token_id=args.pad_token_id, use_cache=False)
+    with torch.device(args.device):
+        model = LlamaForSequenceClassification(config)
+    generator = torch.Generator(args.device).manual_seed(0)
+    with torch.no_grad():
+        for name, weight in sorted(model.named_parameters()):
+            weight.normal_(0, 0.1 if "norm" in name else 0.02, generator=generator)
+            if "norm" in name:
+                weight.add_(1)
+    model.to(getattr(torch, dtype)).save_pretrained(folder)
+
+
+def base_model(args, folder, dtype):
+    model = LlamaForSequenceClassification.from_pretrained(folder, dtype=getattr(torch, dtype))
+    return model.to(args.device)
+
+
+def short(name):
+    """A parameter's name as PEFT saves it."""
+    return name.replace(".modules_to_save.default", "").replace(".default", "")
+
+
+def trainable(model):
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def forward(args, model, batch, autocast):
+    rows, labels = batch
+    width = max(map(len, rows))
+    pad = args.pad_token_id
+    ids = torch.tensor([row + [pad] * (width - len(row)) for row in rows], device=args.device)
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=args.device)
+    context = torch.autocast(args.device, torch.bfloat16) if autocast else contextlib.nullcontext()
+    with context:
+        return model(input_ids=ids, attention_mask=mask, labels=torch.tensor(labels, device=args.device))
+
+
+def reference(args, model, batch, autocast):
+    """Loss, logits, gradients in float64 by PEFT's names, and their norm."""
+    model.train()
+    model.zero_grad()
+    out = forward(args, model, batch, autocast)
+    out.loss.backward()
+    gradients = {short(name): p.grad.double().cpu() for name, p in trainable(model).items()}
+    norm = math.sqrt(sum(float(g.square().sum()) for g in gradients.values()))
+    return dict(loss=float(out.loss.detach()), logits=out.logits.detach().float().tolist(), gradients=gradients, norm=norm)
+
+
+def in_float32(args, folder, model, data):
+    """The same adapters on the same weights, all of it in float32."""
+    exact = get_peft_model(base_model(args, folder, "float32"), model.peft_config["default"]).float()
+    source = trainable(model)
+    with torch.no_grad():
+        for name, parameter in trainable(exact).items():
+            parameter.copy_(source[name])
+    return [reference(args, exact, batch, False) for batch in data]
+
+
+def write_trace(args, folder, model, data, references, rate):
+    os.makedirs(folder, exist_ok=True)
+    tensors = {name: p.detach().float().cpu().contiguous() for name, p in trainable(model).items()}
+    save_file(tensors, f"{folder}/init.safetensors", metadata={"format": "pt"})
+    optimizer = dict(lr=rate, betas=[0.9, 0.999], eps=1e-8, weight_decay=0.0, warmup=0, total_steps=100,
+                     max_grad_norm=1.0)
+    steps = [dict(input_ids=rows, labels=labels, loss=r["loss"], grad_norm=r["norm"], lr=rate * (1 - i / 100))
+             for i, ((rows, labels), r) in enumerate(zip(data, references))]
+    with open(f"{folder}/trace.json", "w") as file:
+        json.dump(dict(pad_token_id=args.pad_token_id, optimizer=optimizer, steps=steps), file)
+    if rate == 0:  # nothing moves: logits are the same before and after
+        logits = references[0]["logits"]
+        with open(f"{folder}/eval.json", "w") as file:
+            json.dump(dict(input_ids=data[0][0], before=logits, after=logits), file)
+
+
+def replay(args, plan, weights, folder, source):
+    """Runs llamarun; {losses, norms: [...], logits, gradients, seconds}. It compares with no tolerance of its own."""
+    wide = [f"--{what}-tolerance=1e9" for what in ("loss", "grad-norm", "tensor", "logit")]
+    command = [args.llamarun, "replay", plan, "--weights", weights, "--trace", f"{folder}/trace.json", "--init-from",
+               source, "--gradients", f"{folder}/gradients.safetensors", "--output-dir", f"{folder}/adapter", *wide,
+               *args.flags.split()]
+    start = time.time()
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if result.returncode:
+        sys.exit(f"{' '.join(command)}\n{result.stdout}{result.stderr}exit code {result.returncode}")
+    rows = [line.split() for line in result.stdout.splitlines() if re.match(r" *\d+ ", line)]
+    logits = re.search(r"logits before +largest error (\S+),", result.stdout)
+    return dict(losses=[float(row[1]) for row in rows], norms=[float(row[4]) for row in rows],
+                logits=float(logits[1]) if logits else None, seconds=time.time() - start, messages=result.stderr.splitlines(),
+                gradients={k: v.double() for k, v in load_file(f"{folder}/gradients.safetensors").items()})
+
+
+def cosine(a, b):
+    scale = a.norm() * b.norm()
+    return float((a * b).sum() / scale) if scale else 0.0
+
+
+def distance(a, b):
+    return float((a - b).norm() / b.norm())
+
+
+def relative(a, b):
+    return abs(a - b) / abs(b)
+
+
+class Report:
+    """Collects lines and bars."""
+
+    def __init__(self):
+        self.passed = True
+
+    def bar(self, what, value, limit, detail=""):
+        least = "cosine" in what
+        good = value >= limit if least else value <= limit
+        self.passed &= good  # a NaN passes neither comparison
+        number = f"{value:.7f}" if least else f"{value:.3e}"
+        print(f"  {what:22} {number}  bar {limit:g}  {'ok' if good else 'MISSED'}  {detail}".rstrip())
+
+    def note(self, text):
+        print(f"  {text}")
+
+
+def compare_gradients(report, bars, ours, theirs, exact):
+    if ours.keys() != theirs.keys():
+        report.bar("tensors that differ", len(ours.keys() ^ theirs.keys()), 0, str(sorted(ours.keys() ^ theirs.keys())[:3]))
+        return
+    zero = [name for name, g in theirs.items() if not g.any()]
+    report.bar("tensors without grad", len(zero), 0, str(zero[:3]))
+    cosines = {name: cosine(ours[name], theirs[name]) for name in theirs}
+    errors = {name: distance(ours[name], theirs[name]) for name in theirs}
+    lowest, largest = min(cosines, key=cosines.get), max(errors, key=errors.get)
+    report.bar("least cosine", cosines[lowest], bars["cosine"], f"{lowest} of {len(theirs)}")
+    report.bar("largest gradient error", errors[largest], bars["gradient"], largest)
+    kinds = {}
+    for name in theirs:
+        kinds.setdefault(re.sub(r".*\.layers\.\d+\.\w+\.|^base_model\.model\.", "", name), []).append(name)
+    print("  | tensors | least cosine | layer | largest error | to float32: ours | PEFT |\n  |---|---|---|---|---|---|")
+    for kind, names in sorted(kinds.items()):
+        worst = min(names, key=cosines.get)
+        layer = re.search(r"layers\.(\d+)", worst)
+        far = [max(distance(side[n], exact[n]) for n in names) for side in (ours, theirs)] if exact else []
+        print(f"  | {kind} | {cosines[worst]:.7f} | {layer[1] if layer else '-'} | {max(errors[n] for n in names):.2e} | "
+              + " | ".join(f"{x:.2e}" for x in far or [math.nan] * 2) + " |")
+
+
+def judge(report, bars, title, run, references, exact):
+    print(f"{title}  (llamarun {run['seconds']:.1f} s)")
+    for message in run["messages"][-3:]:
+        report.note(message)
+    theirs = references[0]
+    loss = relative(run["losses"][0], theirs["loss"])
+    detail = f"{run['losses'][0]:.8g} against {theirs['loss']:.8g}"
+    if exact:
+        detail += f", float32 {exact[0]['loss']:.8g}"
+    report.bar("loss", loss, bars["loss"], detail)
+    report.note(f"gradient norm          {relative(run['norms'][0], theirs['norm']):.3e}  "
+                f"({run['norms'][0]:.7g} against {theirs['norm']:.7g})")
+    if run["logits"] is not None:
+        report.bar("logits", run["logits"], bars["logits"])
+    for name, of in (("PEFT", references), ("float32", exact)):
+        if of and len(of) > 1:
+            report.note(f"losses to {name:12} " + " ".join(f"{relative(a, b['loss']):.1e}" for a, b in zip(run["losses"], of)))
+    if exact and len(exact) > 1:
+        report.note("PEFT's to float32      " + " ".join(f"{relative(a['loss'], b['loss']):.1e}" for a, b in zip(references, exact)))
+    compare_gradients(report, bars, run["gradients"], theirs["gradients"], exact and exact[0]["gradients"])
+
+
+def case(args, dtype, plan, work, report):
+    print(f"\n## {dtype}")
+    start = time.time()
+    weights, half = f"{work}/{dtype}", dtype == "bfloat16"
+    save_checkpoint(args, dtype, weights)
+    data = list(batches(LlamaConfig.from_pretrained(weights)))
+    torch.manual_seed(0)
+    config = LoraConfig(task_type="SEQ_CLS", r=args.rank, lora_alpha=args.alpha, lora_dropout=0.0, target_modules=ALL,
+                        init_lora_weights=False)  # what PEFT has for tests: neither factor is zero
+    first = get_peft_model(base_model(args, weights, dtype), config)
+    lengths = [len(row) for row in data[0][0]]
+    print(f"checkpoint made and loaded in {time.time() - start:.1f} s; batch of {lengths}, {sum(lengths)} tokens; "
+          f"{len(trainable(first))} trainable tensors")
+    for title, model, source, count, rate in (
+            ("pass 1, random adapter", first, None, 1, 1e-3),
+            ("pass 2, the adapter llamarun wrote", None, f"{work}/1-{dtype}/adapter", 1 + MORE, 0.0)):
+        if model is None:
+            model = PeftModel.from_pretrained(base_model(args, weights, dtype), source, is_trainable=True)
+        folder = f"{work}/{title[5]}-{dtype}"
+        references = [reference(args, model, batch, half) for batch in data[:count]]
+        write_trace(args, folder, model, data[:count], references, rate)
+        exact = in_float32(args, weights, model, data[:count]) if half else None
+        del model
+        run = replay(args, plan, weights, folder, source or f"{folder}/init.safetensors")
+        judge(report, BARS[dtype], title, run, references, exact)
+        sys.stdout.flush()
+        first = None
+        if args.device == "cuda":
+            torch.cuda.empty_cache()
+
+
+def main():
+    args = arguments()
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    torch.set_float32_matmul_precision("highest")  # no TF32
+    torch.backends.cudnn.allow_tf32 = False
+    where = torch.cuda.get_device_name() if args.device == "cuda" else "CPU"
+    print(f"{where}; torch {torch.__version__}, transformers {transformers.__version__}, peft {peft.__version__}")
+    report = Report()
+    with tempfile.TemporaryDirectory(dir=args.work) as work:
+        for plan in args.plan:
+            dtype, _, path = plan.partition("=")
+            case(args, dtype, path, work, report)
+    print("\nparity: " + ("ok" if report.passed else "MISSED"))
+    return 0 if report.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
