@@ -5,8 +5,9 @@
 // microseconds a product in a captured graph of many, where A stays in the L2
 // cache, as in a step that has just written it, and B comes from memory, as a
 // new layer's does. cuBLASLt's time is the best of all its heuristics' answers,
-// each timed this way. `pdl`: launches may overlap (programmatic). --once runs
-// llamac's choice once each, for a profiler.
+// each timed this way: without scratch memory, which is what plans have, and
+// with 32 MiB. Ours is timed twice; the second time launches may overlap
+// (programmatic). --once runs llamac's choice once each, for a profiler.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/kernels/SkinnyGemm.h"
@@ -58,7 +59,7 @@ public:
 
   /// Best time of D = A B; `addresses` are of A, B and D for each product.
   double best(gpu::KernelDevice &device, int64_t m, const Shape &s, int64_t lda,
-              int64_t ldd,
+              int64_t ldd, uint64_t size,
               const std::vector<std::array<CUdeviceptr, 3>> &addresses) {
     // Row-major D = A B is column-major D^T = B^T A^T.
     cublasLtMatmulDesc_t desc;
@@ -80,7 +81,6 @@ public:
     auto a = layout(s.k, m, lda), d = layout(kColumns, m, ldd);
     cublasLtMatmulPreference_t preference;
     check(BLAS(cublasLtMatmulPreferenceCreate)(&preference), "preference");
-    uint64_t size = kWorkspace;
     check(BLAS(cublasLtMatmulPreferenceSetAttribute)(
               preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &size,
               sizeof size),
@@ -103,7 +103,7 @@ public:
                        reinterpret_cast<void *>(addresses[p][2]), d,
                        reinterpret_cast<void *>(addresses[p][2]), d,
                        &found[i].algo, reinterpret_cast<void *>(workspace),
-                       kWorkspace, device.queue()),
+                       size, device.queue()),
                 "cublasLtMatmul");
       };
       run(1);
@@ -114,8 +114,9 @@ public:
     return fastest;
   }
 
-private:
   static constexpr size_t kWorkspace = 32 << 20;
+
+private:
   void *library;
   cublasLtHandle_t handle;
   CUdeviceptr workspace;
@@ -172,15 +173,18 @@ struct Bench {
     };
     if (!blas)
       blas.emplace();
-    std::printf("%s K%-5lld ldb%-5lld M%-4lld Lt %5.1f |",
-                s.transposeB ? "nt" : "nn", (long long)s.k, (long long)s.ldb,
-                (long long)m, blas->best(device, m, s, s.k, ldd, addresses));
+    std::printf(
+        "%s K%-5lld ldb%-5lld M%-4lld Lt %5.1f, scratch %5.1f |",
+        s.transposeB ? "nt" : "nn", (long long)s.k, (long long)s.ldb,
+        (long long)m, blas->best(device, m, s, s.k, ldd, 0, addresses),
+        blas->best(device, m, s, s.k, ldd, Blas::kWorkspace, addresses));
     if (chosen)
-      std::printf(" ours %.1f pdl %.1f %s |", timed(*chosen, false),
+      std::printf(" ours %.1f/%.1f %s |", timed(*chosen, false),
                   timed(*chosen, true), chosen->symbol.c_str() + 15);
     for (const kernels::SkinnyTile &tile : skinnyGemmTiles())
-      std::printf(" %dx%d_%d %.1f", tile.rows, tile.columns, tile.warps,
-                  timed(*launchOf(tile), false));
+      std::printf(" %dx%d_%dx%d %.1f/%.1f", tile.rows, tile.columns, tile.warps,
+                  tile.stages, timed(*launchOf(tile), false),
+                  timed(*launchOf(tile), true));
     std::printf("\n");
     std::fflush(stdout);
   }

@@ -14,7 +14,7 @@ TEST(SkinnyGemm, LaunchOfATile) {
                                  false, kTile);
   ASSERT_TRUE(launch);
   EXPECT_EQ(launch->module, "skinny_gemm");
-  EXPECT_EQ(launch->symbol, "skinny_gemm_nt_16x32_8");
+  EXPECT_EQ(launch->symbol, "skinny_gemm_nt_16x32_8x4");
   EXPECT_EQ(launch->grid, (std::array<uint32_t, 3>{8, 7, 3}));
   EXPECT_EQ(launch->block, (std::array<uint32_t, 3>{256, 1, 1}));
   // One chunk a warp: 8 x (16 + 32) x 64 bf16, and the sums.
@@ -27,7 +27,7 @@ TEST(SkinnyGemm, LaunchOfATile) {
   auto longer = skinnyGemmLaunch(100, 72, 28672, false, 28672, 4160, 4102,
                                  "sm_90a", false, kTile);
   ASSERT_TRUE(longer);
-  EXPECT_EQ(longer->symbol, "skinny_gemm_nn_16x32_8");
+  EXPECT_EQ(longer->symbol, "skinny_gemm_nn_16x32_8x4");
   EXPECT_EQ(longer->sharedBytes, 4u * 8 * 48 * 128 + 2048); // all four stages
 }
 
