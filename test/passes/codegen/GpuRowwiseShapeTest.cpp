@@ -14,8 +14,6 @@ using namespace llamac;
 
 namespace {
 
-constexpr int64_t kShared = 227 * 1024;
-
 class GpuRowwiseShapeTest : public testing::Test {
 protected:
   GpuRowwiseShapeTest() {
@@ -65,7 +63,7 @@ protected:
     module->walk([&](llm::RowwiseOp found) { op = found; });
     RowwiseBody rowBody(op, {.bf16 = true, .online = true});
     EXPECT_TRUE(succeeded(rowBody.analyze("GPU")));
-    return GpuRowwiseShape::choose(rowBody, alignments, kShared);
+    return GpuRowwiseShape::choose(rowBody, alignments, clusters);
   }
 
   /// Goes through all threads of a launch for `rows` rows as the kernel does.
@@ -116,8 +114,9 @@ TEST_F(GpuRowwiseShapeTest, CoversEveryColumnOnce) {
         EXPECT_LE(shape.blockThreads(), 1024);
         EXPECT_TRUE(shape.threads < 32 ? llvm::isPowerOf2_64(shape.threads)
                                        : shape.threads % 32 == 0);
-        EXPECT_LE(shape.parkedBytes, kShared);
-        EXPECT_TRUE(kind == std::string("copy") || shape.chunks == 1);
+        EXPECT_TRUE(kind == std::string("copy") || shape.chunks == 1 ||
+                    shape.cluster);
+        EXPECT_TRUE(!shape.cluster || (shape.chunks <= 8 && shape.tiles == 1));
       }
 }
 
@@ -152,14 +151,17 @@ TEST_F(GpuRowwiseShapeTest, AccessesAreAsWideAsAlignmentsAllow) {
   check(shapeOf(1024, "f32", "copy", {}, 0, 1030), 4, 8, 16);
 }
 
-TEST_F(GpuRowwiseShapeTest, LongRowsArePutInSharedMemory) {
+TEST_F(GpuRowwiseShapeTest, LongRowsThatAreNeededTwiceGoToClusters) {
   GpuRowwiseShape twice = shapeOf(128256, "bf16", "center");
-  EXPECT_FALSE(twice.resident);
-  EXPECT_TRUE(twice.parked[0]);
-  EXPECT_EQ(twice.parkedBytes, twice.parkedColumns * 2);
-  EXPECT_EQ(twice.parkedColumns % (twice.stride() * twice.vectors), 0);
-  EXPECT_GT(twice.parkedBytes, kShared / 2);
-  EXPECT_EQ(shapeOf(128256, "bf16", "sum").parkedBytes, 0) << "one pass";
+  EXPECT_TRUE(twice.cluster);
+  EXPECT_TRUE(twice.resident);
+  EXPECT_TRUE(twice.kept[0]);
+  EXPECT_FALSE(shapeOf(128256, "bf16", "sum").cluster) << "one pass";
+  EXPECT_FALSE(shapeOf(14336, "bf16", "center").cluster) << "one block does";
+  EXPECT_FALSE(shapeOf(1 << 20, "bf16", "center").resident) << "too long";
+  GpuRowwiseShape old = shapeOf(128256, "bf16", "center", {}, 0, 0, false);
+  EXPECT_FALSE(old.cluster || old.resident);
+  expectCover(old, 2);
 }
 
 } // namespace
