@@ -5,8 +5,8 @@
         --adapter=lora:r=16,alpha=32,targets=all-linear -o bf16.fb           (and --dtype=float32 -o f32.fb)
     bench/parity/llama32_1b.py --llamarun build/bin/llamarun --plan bfloat16=bf16.fb --plan float32=f32.fb
 
-Random weights of the real shapes are saved once a dtype as a Hugging Face directory; both sides read that. The reference
-runs as PEFT's users run it: bf16 weights under autocast with float32 adapters, or all of it in float32 without TF32.
+Random weights of the real shapes are saved once a dtype as a Hugging Face directory; both sides read that. The
+reference runs as PEFT users run it: bf16 weights under autocast with float32 adapters, or all in float32, without TF32.
 
 pass 1  random adapters whose B is not zero: loss, norm and every gradient; llamarun then takes its optimizer step
 pass 2  the adapter that llamarun wrote, loaded by PEFT: the same again, logits, and the loss of seven more batches
@@ -112,7 +112,8 @@ def reference(args, model, batch, autocast):
     out.loss.backward()
     gradients = {short(name): p.grad.double().cpu() for name, p in trainable(model).items()}
     norm = math.sqrt(sum(float(g.square().sum()) for g in gradients.values()))
-    return dict(loss=float(out.loss.detach()), logits=out.logits.detach().float().tolist(), gradients=gradients, norm=norm)
+    return dict(loss=float(out.loss.detach()), logits=out.logits.detach().float().tolist(), gradients=gradients,
+                norm=norm)
 
 
 def in_float32(args, folder, model, data):
@@ -154,7 +155,8 @@ def replay(args, plan, weights, folder, source):
     rows = [line.split() for line in result.stdout.splitlines() if re.match(r" *\d+ ", line)]
     logits = re.search(r"logits before +largest error (\S+),", result.stdout)
     return dict(losses=[float(row[1]) for row in rows], norms=[float(row[4]) for row in rows],
-                logits=float(logits[1]) if logits else None, seconds=time.time() - start, messages=result.stderr.splitlines(),
+                logits=float(logits[1]) if logits else None, seconds=time.time() - start,
+                messages=result.stderr.splitlines(),
                 gradients={k: v.double() for k, v in load_file(f"{folder}/gradients.safetensors").items()})
 
 
@@ -190,10 +192,11 @@ class Report:
 
 def compare_gradients(report, bars, ours, theirs, exact):
     if ours.keys() != theirs.keys():
-        report.bar("tensors that differ", len(ours.keys() ^ theirs.keys()), 0, str(sorted(ours.keys() ^ theirs.keys())[:3]))
+        names = sorted(ours.keys() ^ theirs.keys())
+        report.bar("tensors that differ", len(names), 0, str(names[:3]))
         return
     zero = [name for name, g in theirs.items() if not g.any()]
-    report.bar("tensors without grad", len(zero), 0, str(zero[:3]))
+    report.bar("gradients all zero", len(zero), 0, " ".join(zero[:3]))
     cosines = {name: cosine(ours[name], theirs[name]) for name in theirs}
     errors = {name: distance(ours[name], theirs[name]) for name in theirs}
     lowest, largest = min(cosines, key=cosines.get), max(errors, key=errors.get)
@@ -207,8 +210,9 @@ def compare_gradients(report, bars, ours, theirs, exact):
         worst = min(names, key=cosines.get)
         layer = re.search(r"layers\.(\d+)", worst)
         far = [max(distance(side[n], exact[n]) for n in names) for side in (ours, theirs)] if exact else []
-        print(f"  | {kind} | {cosines[worst]:.7f} | {layer[1] if layer else '-'} | {max(errors[n] for n in names):.2e} | "
-              + " | ".join(f"{x:.2e}" for x in far or [math.nan] * 2) + " |")
+        cells = [kind, f"{cosines[worst]:.7f}", layer[1] if layer else "-", f"{max(errors[n] for n in names):.2e}",
+                 *([f"{x:.2e}" for x in far] or ["-", "-"])]
+        print("  | " + " | ".join(cells) + " |")
 
 
 def judge(report, bars, title, run, references, exact):
@@ -225,11 +229,13 @@ def judge(report, bars, title, run, references, exact):
                 f"({run['norms'][0]:.7g} against {theirs['norm']:.7g})")
     if run["logits"] is not None:
         report.bar("logits", run["logits"], bars["logits"])
-    for name, of in (("PEFT", references), ("float32", exact)):
-        if of and len(of) > 1:
-            report.note(f"losses to {name:12} " + " ".join(f"{relative(a, b['loss']):.1e}" for a, b in zip(run["losses"], of)))
-    if exact and len(exact) > 1:
-        report.note("PEFT's to float32      " + " ".join(f"{relative(a['loss'], b['loss']):.1e}" for a, b in zip(references, exact)))
+    if len(references) > 1:
+        def note(what, losses, of):
+            report.note(f"{what:22} " + " ".join(f"{relative(a, b['loss']):.1e}" for a, b in zip(losses, of)))
+        note("losses, all batches", run["losses"], references)
+        if exact:
+            note("  ours to float32", run["losses"], exact)
+            note("  PEFT's to float32", [r["loss"] for r in references], exact)
     compare_gradients(report, bars, run["gradients"], theirs["gradients"], exact and exact[0]["gradients"])
 
 
