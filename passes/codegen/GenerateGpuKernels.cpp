@@ -59,7 +59,6 @@ static WalkResult place(plan::LaunchOp launch, const GpuRowwiseShape &shape,
            << " columns: row kernels for GPUs count parts of rows in 31 bits";
   launch.setGrid({shape.grid(rows), 1, 1});
   launch.setBlock({shape.blockThreads(), 1, 1});
-  launch.setSharedBytes(shape.parkedBytes);
   if (shape.takesRows())
     launch.setScalars({rows});
   if (options.programmatic && launch.getWaits().empty())
@@ -104,7 +103,7 @@ struct GenerateGpuKernels
         gpu::GPUModuleOp::create(builder, module.getLoc(), "gpu_kernels");
     GpuRowwiseOptions rowwise;
     rowwise.programmatic = computeCapability(arch) >= 90;
-    rowwise.sharedBytes = sharedBytesPerBlock(arch);
+    rowwise.clusters = computeCapability(arch) >= 90;
     llvm::StringMap<llvm::SmallVector<int64_t>> alignments =
         argumentAlignments(module);
     llvm::StringMap<GpuRowwiseShape> shapes;

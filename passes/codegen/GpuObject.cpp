@@ -60,21 +60,6 @@ bool llamac::isGpuArch(StringRef arch) {
   return number >= 80 && number < 1000;
 }
 
-int64_t llamac::sharedBytesPerBlock(StringRef arch) {
-  switch (computeCapability(arch)) {
-  case 80:
-  case 87:
-    return 163 * 1024;
-  case 90:
-  case 100:
-  case 103:
-  case 110:
-    return 227 * 1024;
-  default:
-    return 99 * 1024;
-  }
-}
-
 /// The folder above the bin that has ptxas; empty if there is none.
 static std::string findToolkit() {
   llvm::SmallVector<std::string> folders;

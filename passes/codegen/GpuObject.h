@@ -33,8 +33,4 @@ bool isGpuArch(llvm::StringRef arch);
 /// sm_90 and sm_90a.
 unsigned computeCapability(llvm::StringRef arch);
 
-/// Most bytes of shared memory that a block may ask for (CUDA programming
-/// guide, table of technical specifications).
-int64_t sharedBytesPerBlock(llvm::StringRef arch);
-
 } // namespace llamac

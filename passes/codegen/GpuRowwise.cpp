@@ -13,11 +13,13 @@ using namespace llamac;
 using llm::RowReduceOp;
 using llm::RowwiseOp;
 
+/// Columns of a thread, of each input, from which on registers are short.
+static constexpr int64_t kWideColumns = 32;
+
 LogicalResult GpuRowwiseEmitter::analyze(const GpuRowwiseOptions &options) {
   if (failed(body.analyze("GPU")))
     return failure();
-  shape =
-      GpuRowwiseShape::choose(body, options.alignments, options.sharedBytes);
+  shape = GpuRowwiseShape::choose(body, options.alignments, options.clusters);
   for (auto [i, access] : llvm::enumerate(body.reads))
     reads.push_back({access, shape.readBytes[i], Value(), Value()});
   for (auto [j, access] : llvm::enumerate(body.writes))
@@ -65,7 +67,7 @@ void GpuRowwiseEmitter::emitPosition(gpu::GPUFuncOp function) {
 /// them all there is nothing to check.
 GpuRowwiseEmitter::Piece GpuRowwiseEmitter::pieceAt(Value base, int64_t offset,
                                                     int64_t certain) {
-  Piece piece{base, offset, Value(), {}};
+  Piece piece{base, offset, Value(), Memo()};
   if (certain <= shape.cols / shape.lanes)
     return piece;
   // Beyond the row the last vector is read once more, and not used.
@@ -98,12 +100,16 @@ GpuRowwiseEmitter::sweep(Values carried,
                          llvm::function_ref<Values(Pieces, ValueRange)> body) {
   if (shape.resident) {
     carried = body(resident, carried);
+    // What is widened for one pass would stay so for the next.
+    bool compact = shape.vectors * shape.lanes >= kWideColumns;
     for (Piece &piece : resident) {
       Memo keep;
       for (auto [i, kept] : llvm::enumerate(shape.kept))
         if (Value argument = op.getBlock().getArgument(i);
             kept && piece.memo.contains(argument))
-          keep[argument] = piece.memo[argument];
+          keep[argument] = compact && argument.getType().isBF16()
+                               ? packed(piece.memo[argument])
+                               : piece.memo[argument];
       piece.memo = std::move(keep);
     }
     return carried;
@@ -120,28 +126,19 @@ GpuRowwiseEmitter::sweep(Values carried,
           pieceAt(base, j * shape.stride(), before + (j + 1) * shape.threads));
     return pieces;
   };
-  auto loop = [&](int64_t from, int64_t to, bool parked) {
-    if (from < to)
-      carried = k.loop(k.i64(from), k.i64(to), step, carried,
-                       [&](Value column, ValueRange values) {
-                         auto pieces = piecesFrom(k.add(first, column),
-                                                  shape.vectors, INT64_MIN / 2);
-                         for (Piece &piece : pieces)
-                           piece.parked = parked;
-                         return body(pieces, values);
-                       });
-  };
-  loop(0, shape.parkedColumns, true);
-  loop(shape.parkedColumns, whole, false);
-  if (whole < shape.cols) {
-    auto pieces =
-        piecesFrom(k.add(first, k.i64(whole)),
-                   llvm::divideCeil(shape.cols - whole, shape.stride()),
-                   whole / shape.lanes);
-    carried = body(pieces, carried);
-  }
-  ++sweeps;
-  return carried;
+  if (whole > 0)
+    carried = k.loop(k.i64(0), k.i64(whole), step, carried,
+                     [&](Value column, ValueRange values) {
+                       auto pieces = piecesFrom(k.add(first, column),
+                                                shape.vectors, INT64_MIN / 2);
+                       return body(pieces, values);
+                     });
+  if (whole == shape.cols)
+    return carried;
+  auto pieces = piecesFrom(k.add(first, k.i64(whole)),
+                           llvm::divideCeil(shape.cols - whole, shape.stride()),
+                           whole / shape.lanes);
+  return body(pieces, carried);
 }
 
 //===----------------------------------------------------------------------===//
@@ -210,9 +207,8 @@ void GpuRowwiseEmitter::emitWrites() {
 }
 
 void GpuRowwiseEmitter::emit(gpu::GPUFuncOp function, Value sharedMemory,
-                             Value dynamicMemory, bool programmatic) {
+                             bool programmatic) {
   shared = sharedMemory;
-  park = dynamicMemory;
   KernelBuffers buffers = KernelBuffers::of(op);
   for (auto [i, access] : llvm::enumerate(reads))
     access.base = function.getArgument(buffers.operands[i]);
@@ -226,6 +222,8 @@ void GpuRowwiseEmitter::emit(gpu::GPUFuncOp function, Value sharedMemory,
                                    NVVM::GridDepActionKind::launch_dependents);
     NVVM::GriddepcontrolOp::create(k.b, k.loc, NVVM::GridDepActionKind::wait);
   }
+  if (shape.cluster)
+    NVVM::ClusterArriveRelaxedOp::create(k.b, k.loc, UnitAttr());
   emitPosition(function);
   if (shape.resident && shape.cols > 1)
     makeResident();
@@ -266,13 +264,6 @@ llamac::emitGpuRowwise(OpBuilder &builder, gpu::GPUModuleOp target,
         /*isConstant=*/false, LLVM::Linkage::Internal,
         (symbol + "__shared").str(), Attribute(), /*alignment=*/16,
         static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
-  LLVM::GlobalOp dynamic;
-  if (shape.parkedBytes > 0)
-    dynamic = LLVM::GlobalOp::create(
-        builder, k.loc, LLVM::LLVMArrayType::get(builder.getI8Type(), 0),
-        /*isConstant=*/false, LLVM::Linkage::External,
-        (symbol + "__park").str(), Attribute(), /*alignment=*/16,
-        static_cast<unsigned>(NVVM::NVVMMemorySpace::Shared));
 
   KernelBuffers buffers = KernelBuffers::of(op);
   llvm::SmallVector<Type> parameters(buffers.firstResult + op.getNumResults(),
@@ -283,16 +274,18 @@ llamac::emitGpuRowwise(OpBuilder &builder, gpu::GPUModuleOp target,
       builder, k.loc, symbol, builder.getFunctionType(parameters, {}));
   function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(),
                     builder.getUnitAttr());
+  if (shape.cluster)
+    function->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(),
+                      builder.getDenseI32ArrayAttr(
+                          {static_cast<int32_t>(shape.chunks), 1, 1}));
   function.setKnownBlockSizeAttr(builder.getDenseI32ArrayAttr(
       {static_cast<int32_t>(shape.blockThreads()), 1, 1}));
   builder.setInsertionPointToEnd(&function.getBody().front());
   auto end = gpu::ReturnOp::create(builder, k.loc);
   builder.setInsertionPoint(end);
-  Value shared, park;
+  Value shared;
   if (global)
     shared = LLVM::AddressOfOp::create(builder, k.loc, global);
-  if (dynamic)
-    park = LLVM::AddressOfOp::create(builder, k.loc, dynamic);
-  emitter.emit(function, shared, park, options.programmatic);
+  emitter.emit(function, shared, options.programmatic);
   return GpuRowwiseKernel{function, shape};
 }

@@ -14,8 +14,8 @@ struct GpuRowwiseOptions {
   /// Start and end as programmatic dependent launches do (sm_90 and later): let
   /// the next grid be placed, then wait for the memory of the one before.
   bool programmatic = false;
-  /// Bytes of shared memory that a block may have, dynamic ones included.
-  int64_t sharedBytes = 48 * 1024;
+  /// Rows too long for a block may be reduced by clusters (sm_90 and later).
+  bool clusters = false;
 };
 
 struct GpuRowwiseKernel {
@@ -25,19 +25,20 @@ struct GpuRowwiseKernel {
 
 /// Appends to `target` the kernel
 ///   symbol(ptr<global> input..., ptr<global> result... [, i64 rows])
-/// for launches of shape.grid(rows) blocks of shape.blockThreads() threads and
-/// shape.parkedBytes bytes of dynamic shared memory; `rows` is there if
+/// for launches of shape.grid(rows) blocks of shape.blockThreads() threads;
+/// `rows` is there if
 /// shape.takesRows(). As on the CPU, neither the number of rows nor the first
 /// dimension of a tensor is in the code otherwise.
 ///
 /// Accesses move 16 bytes where columns are contiguous and rows and buffers
 /// aligned. The body is split at its reductions into passes over the row, which
-/// stays in registers where it fits, or in shared memory; a maximum and the sum
+/// stays in registers where it fits; a maximum and the sum
 /// of exponentials below it are one pass. Sums add up per thread and lane in
-/// column order, then lanes, threads of a warp and warps by halving: an order
-/// that depends on the number of columns and the types alone. Max ignores NaN.
-/// Multiplications and additions of the body may be fused. A body with columns
-/// of bf16 computes their exponentials and quotients to about 2^-17.
+/// column order, then lanes, threads of a warp, warps and blocks of a cluster
+/// by halving: an order that depends on the number of columns and the types
+/// alone. Max ignores NaN. Multiplications and additions of the body may be
+/// fused. A body with columns of bf16 computes their exponentials and quotients
+/// to about 2^-17.
 ///
 /// A thread reads all its elements of a vector of columns before it writes any,
 /// and no thread writes before all have read what reductions need: results may

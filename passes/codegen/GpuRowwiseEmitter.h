@@ -16,9 +16,8 @@ public:
   /// Bytes of shared memory. No slot is used twice, so one barrier per pass is
   /// enough.
   int64_t sharedBytes();
-  /// `shared`: that memory, `park`: the dynamic shared memory, both aligned to
-  /// 16 bytes.
-  void emit(mlir::gpu::GPUFuncOp function, mlir::Value shared, mlir::Value park,
+  /// `shared`: that memory, aligned to 16 bytes.
+  void emit(mlir::gpu::GPUFuncOp function, mlir::Value shared,
             bool programmatic);
 
 private:
@@ -36,9 +35,8 @@ private:
   struct Piece {
     Value base; // i64
     int64_t offset = 0;
-    Value valid;         // i1; null: always inside the row
-    bool parked = false; // has its elements in shared memory, too
-    Memo memo;           // values of the body in these columns
+    Value valid; // i1; null: always inside the row
+    Memo memo;   // values of the body in these columns
   };
   using Pieces = llvm::MutableArrayRef<Piece>;
 
@@ -61,7 +59,7 @@ private:
   Value comparedColumn(mlir::Operation *bodyOp, Piece &piece);
   Value address(Access &access, Piece &piece, int64_t lane = 0);
   Value loadPiece(Access &access, Piece &piece);
-  Value loadParked(unsigned i, Piece &piece);
+  Value packed(Value value);
   void storePiece(Value value, Access &access, Piece &piece);
   Value emitOp(mlir::Operation *bodyOp,
                llvm::function_ref<Value(Value)> operand, unsigned lanes);
@@ -76,7 +74,13 @@ private:
   Value acrossWarp(llm::RowReduceOp reduce, Value x);
   Values acrossWarps(llvm::MutableArrayRef<llm::RowReduceOp> reduces,
                      Values totals);
+  Values acrossBlocks(llvm::MutableArrayRef<llm::RowReduceOp> reduces,
+                      Values totals);
+  Values combineParts(llvm::MutableArrayRef<llm::RowReduceOp> reduces,
+                      llvm::ArrayRef<Value> slots, int64_t count);
+  void arriveAndWait();
   int64_t slotBytes(llm::RowReduceOp reduce) const;
+  int64_t clusterBytes(llm::RowReduceOp reduce) const;
   int64_t warps() const;
 
   llm::RowwiseOp op;
@@ -91,9 +95,9 @@ private:
   Value tile;   // i32: in the block; null if there is one
   Value thread; // i32: in the tile
   Value inside; // i1: the tile has a row; null: always
-  Value shared, park;
+  Value shared;
   int64_t sharedUsed = 0;
-  unsigned sweeps = 0;
+  bool met = false; // all blocks of the cluster are known to run
   Memo scalars;
 };
 

@@ -3,7 +3,7 @@
 #include "passes/codegen/GpuRowwiseMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 #include <limits>
 
@@ -27,12 +27,18 @@ int64_t GpuRowwiseEmitter::slotBytes(RowReduceOp reduce) const {
   return llvm::alignTo(warps() * element, 16) * shape.tiles;
 }
 
+/// Of all blocks of the cluster.
+int64_t GpuRowwiseEmitter::clusterBytes(RowReduceOp reduce) const {
+  int64_t element = reduce.getType().getIntOrFloatBitWidth() / 8;
+  return llvm::alignTo(shape.chunks * element, 16);
+}
+
 int64_t GpuRowwiseEmitter::sharedBytes() {
   int64_t bytes = 0;
-  if (warps() > 1)
-    for (auto &level : body.levels)
-      for (RowReduceOp reduce : level)
-        bytes += slotBytes(reduce);
+  for (auto &level : body.levels)
+    for (RowReduceOp reduce : level)
+      bytes += (warps() > 1 ? slotBytes(reduce) : 0) +
+               (shape.cluster ? clusterBytes(reduce) : 0);
   return bytes;
 }
 
@@ -139,8 +145,46 @@ Value GpuRowwiseEmitter::acrossWarp(RowReduceOp reduce, Value x) {
   return x;
 }
 
-/// Over the warps of the tile. Sums of an online pair are relative to their
-/// warp's maximum.
+/// Combines the first `count` elements at every reduction's slot, by halving.
+/// Sums of an online pair are relative to the maximum of the same number.
+Values GpuRowwiseEmitter::combineParts(MutableArrayRef<RowReduceOp> reduces,
+                                       ArrayRef<Value> slots, int64_t count) {
+  llvm::SmallVector<Values> parts;
+  for (auto [reduce, slot] : llvm::zip(reduces, slots)) {
+    int64_t size = reduce.getType().getIntOrFloatBitWidth() / 8;
+    Values &of = parts.emplace_back();
+    for (int64_t i = 0; i < count; ++i) {
+      int64_t offset = (i * size) | 16;
+      of.push_back(k.loadAt(reduce.getType(), k.at(slot, i, reduce.getType()),
+                            offset & -offset));
+    }
+  }
+  auto tree = [&](RowReduceOp reduce, Values values) {
+    while (values.size() > 1) {
+      Values half;
+      for (size_t i = 0; i + 1 < values.size(); i += 2)
+        half.push_back(combine(reduce, values[i], values[i + 1]));
+      if (values.size() % 2)
+        half.push_back(values.back());
+      values = std::move(half);
+    }
+    return values.front();
+  };
+  Values totals(reduces.size());
+  for (auto [i, reduce] : llvm::enumerate(reduces))
+    if (!body.onlineMax(reduce))
+      totals[i] = tree(reduce, parts[i]);
+  for (auto [i, reduce] : llvm::enumerate(reduces))
+    if (RowReduceOp max = body.onlineMax(reduce)) {
+      unsigned m = llvm::find(reduces, max) - reduces.begin();
+      for (auto [sum, most] : llvm::zip(parts[i], parts[m]))
+        sum = k.mulf(sum, emitGpuFastExp(k, k.subf(most, totals[m])));
+      totals[i] = tree(reduce, parts[i]);
+    }
+  return totals;
+}
+
+/// Over the warps of the tile.
 Values GpuRowwiseEmitter::acrossWarps(MutableArrayRef<RowReduceOp> reduces,
                                       Values totals) {
   Type word = k.b.getI32Type();
@@ -166,38 +210,44 @@ Values GpuRowwiseEmitter::acrossWarps(MutableArrayRef<RowReduceOp> reduces,
       k.store(total, slot, warp);
   });
   gpu::BarrierOp::create(k.b, k.loc);
+  return combineParts(reduces, slots, warps());
+}
 
-  llvm::SmallVector<Values> parts;
-  for (auto [reduce, slot] : llvm::zip(reduces, slots)) {
-    unsigned size = reduce.getType().getIntOrFloatBitWidth() / 8;
-    Values &of = parts.emplace_back();
-    for (int64_t w = 0; w < warps(); ++w)
-      of.push_back(k.loadAt(
-          reduce.getType(), k.at(slot, w, reduce.getType()),
-          w == 0 ? 16 : std::min<int64_t>(16, (w * size) & -(w * size))));
+/// All threads of the cluster meet, and see what the others wrote before.
+void GpuRowwiseEmitter::arriveAndWait() {
+  NVVM::ClusterArriveOp::create(k.b, k.loc, UnitAttr());
+  NVVM::ClusterWaitOp::create(k.b, k.loc, UnitAttr());
+}
+
+/// Over the blocks of the cluster: each writes its totals into the shared
+/// memory of all.
+Values GpuRowwiseEmitter::acrossBlocks(MutableArrayRef<RowReduceOp> reduces,
+                                       Values totals) {
+  Type word = k.b.getI32Type();
+  Value blocks = k.integer(word, shape.chunks);
+  Values slots;
+  for (RowReduceOp reduce : reduces) {
+    slots.push_back(k.at(shared, sharedUsed, k.b.getI8Type()));
+    sharedUsed += clusterBytes(reduce);
   }
-  auto tree = [&](RowReduceOp reduce, Values values) {
-    while (values.size() > 1) {
-      Values half;
-      for (size_t i = 0; i + 1 < values.size(); i += 2)
-        half.push_back(combine(reduce, values[i], values[i + 1]));
-      if (values.size() % 2)
-        half.push_back(values.back());
-      values = std::move(half);
+  Value writes = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ult,
+                                       thread, blocks);
+  auto remote = LLVM::LLVMPointerType::get(
+      k.b.getContext(),
+      static_cast<unsigned>(NVVM::NVVMMemorySpace::SharedCluster));
+  Value mine = arith::ExtUIOp::create(k.b, k.loc, k.b.getI64Type(), chunk);
+  // What was begun at the start of the kernel: a block that does not run yet
+  // has no memory to write to.
+  if (!std::exchange(met, true))
+    NVVM::ClusterWaitOp::create(k.b, k.loc, UnitAttr());
+  k.when(writes, [&] {
+    for (auto [total, slot] : llvm::zip(totals, slots)) {
+      Value of = NVVM::MapaOp::create(k.b, k.loc, remote, slot, thread);
+      k.store(total, of, mine);
     }
-    return values.front();
-  };
-  for (auto [i, reduce] : llvm::enumerate(reduces))
-    if (!body.onlineMax(reduce))
-      totals[i] = tree(reduce, parts[i]);
-  for (auto [i, reduce] : llvm::enumerate(reduces))
-    if (RowReduceOp max = body.onlineMax(reduce)) {
-      unsigned m = llvm::find(reduces, max) - reduces.begin();
-      for (auto [sum, most] : llvm::zip(parts[i], parts[m]))
-        sum = k.mulf(sum, emitGpuFastExp(k, k.subf(most, totals[m])));
-      totals[i] = tree(reduce, parts[i]);
-    }
-  return totals;
+  });
+  arriveAndWait();
+  return combineParts(reduces, slots, shape.chunks);
 }
 
 void GpuRowwiseEmitter::emitReductions(MutableArrayRef<RowReduceOp> reduces) {
@@ -246,6 +296,8 @@ void GpuRowwiseEmitter::emitReductions(MutableArrayRef<RowReduceOp> reduces) {
     }
   if (warps() > 1)
     totals = acrossWarps(reduces, totals);
+  if (shape.cluster)
+    totals = acrossBlocks(reduces, totals);
   for (auto [reduce, total] : llvm::zip(reduces, totals))
     scalars[reduce->getResult(0)] = total;
 }

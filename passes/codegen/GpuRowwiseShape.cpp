@@ -18,8 +18,13 @@ static constexpr int64_t kFewestThreads = 128;
 static constexpr int64_t kMostThreads = 512;
 static constexpr int64_t kStreamThreads = 512;
 static constexpr int64_t kLoneRowThreads = 1024;
-/// Of shared memory, for the slots of reductions.
-static constexpr int64_t kReserve = 2048;
+/// Blocks of a cluster, as many as any GPU that has clusters takes; their
+/// threads and registers.
+static const int64_t kMostBlocks = getenv("RK_C") ? atoi(getenv("RK_C")) : 8;
+static const int64_t kClusterThreads =
+    getenv("RK_T") ? atoi(getenv("RK_T")) : 512;
+static const int64_t kClusterRegisters =
+    getenv("RK_R") ? atoi(getenv("RK_R")) : 32;
 /// Registers that hold a row, of each thread.
 static constexpr int64_t kRegisters = 48;
 
@@ -27,8 +32,8 @@ namespace {
 
 class Chooser {
 public:
-  Chooser(RowwiseBody &body, ArrayRef<int64_t> alignments, int64_t sharedBytes)
-      : body(body), alignments(alignments), sharedBytes(sharedBytes) {
+  Chooser(RowwiseBody &body, ArrayRef<int64_t> alignments, bool clusters)
+      : body(body), alignments(alignments), clusters(clusters) {
     shape.cols = body.op.getCols();
   }
 
@@ -53,7 +58,7 @@ public:
 private:
   RowwiseBody &body;
   ArrayRef<int64_t> alignments;
-  int64_t sharedBytes;
+  bool clusters;
   GpuRowwiseShape shape;
 
   static int64_t size(const RowwiseBody::Access &access) {
@@ -149,10 +154,11 @@ private:
       return llvm::divideCeil(count, vectors * kWarp) * kWarp;
     };
     if (threadsFor(most) > kLoneRowThreads || count > 8 * kLoneRowThreads) {
+      if (chooseCluster(count))
+        return;
       shape.resident = false;
       shape.vectors = kLoads;
       shape.threads = loads() == 0 ? kLoneRowThreads : kStreamThreads;
-      choosePark();
       return;
     }
     int64_t vectors = std::min(aim, most);
@@ -183,9 +189,8 @@ private:
         markUsed(operand, used, seen);
   }
 
-  /// A row that is needed in several passes, but is too long for registers:
-  /// shared memory takes the most of it, the whole of a multiprocessor's.
-  void choosePark() {
+  /// Whether columns are needed after the first pass.
+  bool isReadAgain() {
     unsigned inputs = body.reads.size();
     llvm::SmallVector<bool> first(inputs), later(inputs);
     llvm::DenseSet<Value> seenFirst, seenLater;
@@ -196,27 +201,31 @@ private:
                    level == 0 ? seenFirst : seenLater);
     for (Value value : body.op.getYield().getValues())
       markUsed(value, later, seenLater);
-    int64_t bytes = 0; // of one column
-    shape.parked.assign(inputs, false);
     for (unsigned i = 0; i < inputs; ++i)
-      if (first[i] && later[i] && isStreamed(body.reads[i]) &&
-          body.reads[i].index.column == 1) {
-        shape.parked[i] = true;
-        bytes += size(body.reads[i]);
-      }
-    if (bytes == 0 || sharedBytes == 0)
-      return;
-    if (getenv("RK_V"))
-      shape.vectors = atoi(getenv("RK_V"));
-    if (getenv("RK_T")) {
-      shape.threads = atoi(getenv("RK_T"));
-      return;
+      if (first[i] && later[i] && isStreamed(body.reads[i]))
+        return true;
+    return false;
+  }
+
+  /// A row that is needed in several passes, but too long for one block's
+  /// registers: the blocks of a cluster take a part each.
+  bool chooseCluster(int64_t count) {
+    if (!clusters || !isReadAgain())
+      return false;
+    int64_t most = std::max<int64_t>(1, kClusterRegisters /
+                                            std::max<int64_t>(1, registers()));
+    for (int64_t chunks = 2; chunks <= kMostBlocks; chunks *= 2) {
+      int64_t each = llvm::divideCeil(count, chunks);
+      int64_t threads = llvm::divideCeil(each, most * kWarp) * kWarp;
+      if (threads > kClusterThreads)
+        continue;
+      shape.vectors = llvm::divideCeil(each, threads);
+      shape.threads = threads;
+      shape.chunks = chunks;
+      shape.cluster = true;
+      return true;
     }
-    shape.threads = kLoneRowThreads;
-    int64_t step = shape.stride() * shape.vectors;
-    int64_t fits = (sharedBytes - kReserve) / (bytes * step) * step;
-    shape.parkedColumns = std::min(fits, shape.cols - shape.cols % step);
-    shape.parkedBytes = shape.parkedColumns * bytes;
+    return false;
   }
 
   /// What passes after the first need again, or all if the row is short.
@@ -236,6 +245,6 @@ private:
 
 GpuRowwiseShape GpuRowwiseShape::choose(RowwiseBody &body,
                                         ArrayRef<int64_t> alignments,
-                                        int64_t sharedBytes) {
-  return Chooser(body, alignments, sharedBytes).run();
+                                        bool clusters) {
+  return Chooser(body, alignments, clusters).run();
 }

@@ -16,7 +16,7 @@ struct GpuRowwiseShape {
   int64_t lanes = 1;
   int64_t threads = 1; ///< a power of two up to the warp, or whole warps
   int64_t vectors = 1;
-  int64_t chunks = 1; ///< 1 if the row is reduced
+  int64_t chunks = 1; ///< 1 if the row is reduced, but for clusters
   int64_t tiles = 1;
   /// The threads hold the whole row; else the tile goes over it `vectors` at a
   /// time, once for every pass.
@@ -24,11 +24,6 @@ struct GpuRowwiseShape {
   /// Inputs whose vectors are loaded before the first pass and kept. The rest
   /// is loaded again where it is needed.
   llvm::SmallVector<bool> kept;
-  /// Columns [0, parkedColumns) of those inputs are kept in shared memory by a
-  /// tile that is not resident, for the passes after the first.
-  llvm::SmallVector<bool> parked;
-  int64_t parkedColumns = 0;
-  int64_t parkedBytes = 0; ///< dynamic shared memory for it
   /// Bytes that the addresses of input i or yield j are a multiple of, at most
   /// 16: what moves at once.
   llvm::SmallVector<int64_t> readBytes, writeBytes;
@@ -44,11 +39,14 @@ struct GpuRowwiseShape {
   /// Columns of one vector of all threads.
   int64_t stride() const { return threads * lanes; }
 
+  /// The tiles of a row reduce it together: they are the blocks of one cluster,
+  /// which is `chunks` blocks.
+  bool cluster = false;
+
   /// Alignment of the buffers in bytes, inputs then results; 16 where there is
-  /// no entry. `sharedBytes`: what a block may have of shared memory.
-  static GpuRowwiseShape choose(RowwiseBody &body,
-                                llvm::ArrayRef<int64_t> alignments,
-                                int64_t sharedBytes);
+  /// no entry. `clusters`: the GPU has them (sm_90 and later).
+  static GpuRowwiseShape
+  choose(RowwiseBody &body, llvm::ArrayRef<int64_t> alignments, bool clusters);
 };
 
 } // namespace llamac

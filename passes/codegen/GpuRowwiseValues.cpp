@@ -75,24 +75,28 @@ Value GpuRowwiseEmitter::loadPiece(Access &access, Piece &piece) {
       k.b, k.loc, cast<VectorType>(k.vec(access.element, lanes)), elements);
 }
 
-/// Input `i` in a piece that is parked: the first pass puts it there. The image
-/// of the row is in parts of threads: nobody reads what another one wrote.
-Value GpuRowwiseEmitter::loadParked(unsigned i, Piece &piece) {
-  Access &access = reads[i];
-  int64_t offset = 0;
-  for (unsigned before = 0; before < i; ++before)
-    if (shape.parked[before])
-      offset += sizeOf(reads[before].element) * shape.parkedColumns;
-  Value from = k.at(park, offset, k.b.getI8Type());
-  from = k.at(k.at(from, piece.base, access.element), piece.offset,
-              access.element);
-  int64_t alignment =
-      std::min<int64_t>(16, shape.lanes * sizeOf(access.element));
-  if (sweeps > 0)
-    return k.loadAt(k.vec(access.element, shape.lanes), from, alignment);
-  Value value = loadPiece(access, piece);
-  k.storeAt(value, from, alignment);
-  return value;
+/// A vector of bf16 whose bits the optimizer does not see through: it stays in
+/// half the registers, and is widened again where it is used.
+Value GpuRowwiseEmitter::packed(Value value) {
+  unsigned lanes = KernelBuilder::lanesOf(value.getType());
+  if (lanes < 2)
+    return value;
+  OpBuilder &b = k.b;
+  Type word = b.getI32Type();
+  auto words = VectorType::get({static_cast<int64_t>(lanes / 2)}, word);
+  Value bits = LLVM::BitcastOp::create(b, k.loc, words, value);
+  Values hidden;
+  for (unsigned i = 0; i < lanes / 2; ++i)
+    hidden.push_back(LLVM::InlineAsmOp::create(
+                         b, k.loc, TypeRange{word},
+                         ValueRange{k.extract(bits, i)},
+                         /*asm_string=*/"", /*constraints=*/"=r,0",
+                         /*has_side_effects=*/false, /*is_align_stack=*/false,
+                         LLVM::tailcallkind::TailCallKind::None,
+                         LLVM::AsmDialectAttr(), ArrayAttr())
+                         .getRes());
+  bits = vector::FromElementsOp::create(b, k.loc, words, hidden);
+  return LLVM::BitcastOp::create(b, k.loc, value.getType(), bits);
 }
 
 void GpuRowwiseEmitter::storePiece(Value value, Access &access, Piece &piece) {
@@ -134,8 +138,6 @@ Value GpuRowwiseEmitter::uniform(Value value) {
   Value result;
   if (auto argument = dyn_cast<BlockArgument>(value)) {
     unsigned i = argument.getArgNumber();
-    // Known alignments let neighbours (coefficients of the optimizer) be loaded
-    // together.
     result = k.loadAt(reads[i].element, readAddress(i), reads[i].bytes);
   } else if (auto reduce = value.getDefiningOp<RowReduceOp>()) {
     assert(shape.cols == 1 && "reductions are emitted level by level");
@@ -212,9 +214,7 @@ Value GpuRowwiseEmitter::varying(Value value, Piece &piece) {
     return it->second;
   Value result;
   if (auto argument = dyn_cast<BlockArgument>(value)) {
-    unsigned i = argument.getArgNumber();
-    result = piece.parked && shape.parked[i] ? loadParked(i, piece)
-                                             : loadPiece(reads[i], piece);
+    result = loadPiece(reads[argument.getArgNumber()], piece);
   } else if (value.getDefiningOp<llm::ColumnIndexOp>()) {
     result = k.iota(k.add(piece.base, k.i64(piece.offset)), shape.lanes);
   } else if (Value hit = comparedColumn(value.getDefiningOp(), piece)) {

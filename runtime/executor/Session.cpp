@@ -75,6 +75,10 @@ void Session::allocateAll() {
     streams = std::max<unsigned>(streams, thePlan->program(i).streams());
   for (std::size_t i = 0; i < thePlan->allocationCount(); ++i) {
     auto &allocation = thePlan->allocation(i);
+    if (allocation.category() == fb::Category::Activations) {
+      allocations.push_back(nullptr); // reserveActivations
+      continue;
+    }
     allocations.push_back(theDevice->allocate(
         allocation.bytes(), allocation.alignment(), allocation.category()));
     if (allocation.category() == fb::Category::Workspace && allocation.bytes())
@@ -88,8 +92,10 @@ void Session::releaseAll() {
   current = last = nullptr;
   slots.clear();
   for (auto *pointer : allocations)
-    theDevice->free(pointer);
+    if (pointer)
+      theDevice->free(pointer);
   allocations.clear();
+  activationBytes.clear();
 }
 
 void Session::uploadConstants() {

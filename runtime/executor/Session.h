@@ -141,11 +141,12 @@ public:
 private:
   std::shared_ptr<const Plan> thePlan;
   std::unique_ptr<Device> theDevice;
-  std::vector<void *> allocations;
+  std::vector<void *> allocations; ///< activations: null before they are used
+  std::unordered_map<std::uint32_t, std::uint64_t> activationBytes;
   std::vector<KernelHandle> kernels;
   // By the program's address in the plan.
   std::unordered_map<const fb::Program *, std::unique_ptr<Graph>> graphs;
-  std::unordered_set<const fb::Program *> preparedSteps; ///< without a graph
+  std::unordered_set<const fb::Program *> preparedSteps; 
   SessionOptions options;
   struct Layouts {
     StagingLayout inputs, outputs;
@@ -157,6 +158,9 @@ private:
 
   void checkMemory() const;
   void allocateAll();
+  /// Activations are as large as the largest program that was prepared: a plan
+  /// has programs for the longest batches that there might be.
+  void reserveActivations(const fb::Program &program);
   void releaseAll();
   void loadCode();
   void uploadConstants();
