@@ -8,7 +8,9 @@
 
 // CHECK: plan.code_object @gpu_kernels format(ptx) arch("sm_90")
 // CHECK: plan.kernel @norm "{{.*}}" code_object(@gpu_kernels)
-// CHECK: plan.launch @norm {{.*}} scalars [48] grid [12, 1, 1] block [128, 1, 1] programmatic
+// A launch that waits for another stream does not begin early.
+// CHECK: plan.launch @norm {{.*}} scalars [48] grid [12, 1, 1] block [128, 1, 1] waits [1]
+// CHECK: plan.launch @log_sum_exp {{.*}} scalars [48] grid [12, 1, 1] block [128, 1, 1] programmatic
 // INSPECT: cuda
 
 #model = #llm.model<name = "gpu", hidden = 192, intermediate = 96, layers = 1, heads = 4,

@@ -25,7 +25,7 @@ protected:
   GpuRowwiseShape shapeOf(int64_t cols, const std::string &element,
                           const std::string &kind,
                           ArrayRef<int64_t> alignments = {}, int64_t offset = 0,
-                          int64_t pitch = 0) {
+                          int64_t pitch = 0, bool clusters = true) {
     std::string n = std::to_string(cols),
                 width = std::to_string(pitch ? pitch : cols + offset);
     std::string x = "tensor<3x" + width + "x" + element + ">";
