@@ -138,15 +138,15 @@ func.func @evaluate_8(%x: tensor<8x4xf32> {llm.input = "x"}) -> (tensor<8x6xf32>
 // CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER]] into %[[BUFFER10]] m(4) n(4) k(4) lda(4) ldb(4) ldd(4) beta 1.000000e+00 : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
 // CHECK-NEXT: %[[BUFFER11:.*]] = plan.buffer in @outputs at 768 : tensor<4x4xf32>
 // CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER10]] into %[[BUFFER11]] m(4) n(4) k(4) lda(4) ldb(4) ldd(4) : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
-// CHECK-NEXT: %[[BUFFER12:.*]] = plan.buffer in @gradients at 0 : tensor<4x4xf32>
+// CHECK-NEXT: %[[BUFFER12:.*]] = plan.buffer in @outputs at 1024 : tensor<4x4xf32>
 // CHECK-NEXT: plan.gemm %[[BUFFER]], %[[BUFFER]] into %[[BUFFER12]] m(4) n(4) k(4) lda(4) ldb(4) ldd(4) : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
+// CHECK-NEXT: %[[BUFFER13:.*]] = plan.buffer in @gradients at 0 : tensor<4x4xf32>
+// CHECK-NEXT: plan.copy %[[BUFFER12]] to %[[BUFFER13]] : tensor<4x4xf32>, tensor<4x4xf32>
 // CHECK-NEXT: plan.output "r" %[[BUFFER6]] : tensor<4x4xf32>
 // CHECK-NEXT: plan.output "e" %[[BUFFER8]] : tensor<4x4xf32>
 // CHECK-NEXT: plan.output "t" %[[BUFFER9]] : tensor<4x4xf32>
 // CHECK-NEXT: plan.output "u" %[[BUFFER11]] : tensor<4x4xf32>
-// CHECK-NEXT: %[[BUFFER13:.*]] = plan.buffer in @outputs at 1024 : tensor<4x4xf32>
-// CHECK-NEXT: plan.copy %[[BUFFER12]] to %[[BUFFER13]] : tensor<4x4xf32>, tensor<4x4xf32>
-// CHECK-NEXT: plan.output "g" %[[BUFFER13]] : tensor<4x4xf32>
+// CHECK-NEXT: plan.output "g" %[[BUFFER12]] : tensor<4x4xf32>
 // CHECK-NEXT: %[[BUFFER14:.*]] = plan.buffer in @outputs at 1280 : tensor<4x4xf32>
 // CHECK-NEXT: plan.copy %[[BUFFER]] to %[[BUFFER14]] : tensor<4x4xf32>, tensor<4x4xf32>
 // CHECK-NEXT: plan.output "x" %[[BUFFER14]] : tensor<4x4xf32>

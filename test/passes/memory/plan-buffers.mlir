@@ -144,3 +144,44 @@ module {
 module {
   plan.allocation @activations category(activations) bytes(0)
 }
+
+// -----
+
+// What a step of another stream reads stays until the main stream has waited for that
+// step, or for a later one of its stream: %y and %z cannot have %x's bytes, though
+// nobody reads it after step 1; %u, after the wait, can. Without a wait (%v) it stays
+// to the end: %w goes elsewhere. Views keep their buffer; an unused one does not.
+// CHECK-LABEL: plan.program @train_8
+// CHECK: %[[X:.*]] = plan.buffer in @activations at 0 : tensor<4x16xf32>
+// CHECK-NEXT: plan.view %[[X]] at 0 pitch(16)
+// CHECK-NEXT: plan.buffer in @activations at 256 : tensor<4x16xf32>
+// CHECK-NEXT: plan.buffer in @activations at 256 : tensor<4x16xf32>
+// CHECK-NEXT: plan.buffer in @activations at 0 : tensor<4x16xf32>
+// CHECK-NEXT: plan.buffer in @activations at 256 : tensor<4x16xf32>
+// CHECK-NEXT: plan.buffer in @activations at 0 : tensor<4x16xf32>
+// CHECK-NOT: plan.view
+module {
+  plan.allocation @gradients category(gradients) bytes(4096)
+  plan.allocation @activations category(activations) bytes(0)
+  plan.program @train_8 kind(train) tokens(8) sequences(2) streams(2) {
+    %x = plan.buffer in @activations : tensor<4x16xf32>
+    %left = plan.view %x at 0 pitch(16) : tensor<4x16xf32> -> tensor<4x4xf32>
+    %y = plan.buffer in @activations : tensor<4x16xf32>
+    %z = plan.buffer in @activations : tensor<4x16xf32>
+    %u = plan.buffer in @activations : tensor<4x16xf32>
+    %v = plan.buffer in @activations : tensor<4x16xf32>
+    %w = plan.buffer in @activations : tensor<4x16xf32>
+    %dead = plan.buffer in @activations : tensor<4x16xf32>
+    %unused = plan.view %dead at 0 pitch(16) : tensor<4x16xf32> -> tensor<4x4xf32>
+    %g = plan.buffer in @gradients at 0 : tensor<4x4xf32>
+    %h = plan.buffer in @gradients at 256 : tensor<4x16xf32>
+    plan.fill %x with 1.0 : tensor<4x16xf32>
+    plan.gemm %left, %left into %g m(4) n(4) k(4) lda(16) ldb(16) ldd(4) stream(1) waits [0] : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
+    plan.fill %y with 1.0 : tensor<4x16xf32>
+    plan.fill %z with 1.0 : tensor<4x16xf32>
+    plan.fill %u with 1.0 waits [1] : tensor<4x16xf32>
+    plan.fill %v with 1.0 : tensor<4x16xf32>
+    plan.copy %v to %h stream(1) waits [5] : tensor<4x16xf32>, tensor<4x16xf32>
+    plan.fill %w with 1.0 : tensor<4x16xf32>
+  }
+}
