@@ -148,17 +148,17 @@ module {
 // -----
 
 // What a step of another stream reads stays until the main stream has waited for that
-// step, or for a later one of its stream: %y and %z cannot have %x's bytes, though
-// nobody reads it after step 1; %u, after the wait, can. Without a wait (%v) it stays
-// to the end: %w goes elsewhere. Views keep their buffer; an unused one does not.
+// step: %y, %z and %u, at whose step it waits, cannot have %x's bytes, though nobody
+// reads it after step 1; %v, after that, can. Without a wait %v stays to the end: %w
+// goes elsewhere. Views keep their buffer; an unused one does not.
 // CHECK-LABEL: plan.program @train_8
 // CHECK: %[[X:.*]] = plan.buffer in @activations at 0 : tensor<4x16xf32>
 // CHECK-NEXT: plan.view %[[X]] at 0 pitch(16)
 // CHECK-NEXT: plan.buffer in @activations at 256 : tensor<4x16xf32>
 // CHECK-NEXT: plan.buffer in @activations at 256 : tensor<4x16xf32>
-// CHECK-NEXT: plan.buffer in @activations at 0 : tensor<4x16xf32>
 // CHECK-NEXT: plan.buffer in @activations at 256 : tensor<4x16xf32>
 // CHECK-NEXT: plan.buffer in @activations at 0 : tensor<4x16xf32>
+// CHECK-NEXT: plan.buffer in @activations at 256 : tensor<4x16xf32>
 // CHECK-NOT: plan.view
 module {
   plan.allocation @gradients category(gradients) bytes(4096)
