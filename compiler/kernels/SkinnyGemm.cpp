@@ -5,30 +5,32 @@ namespace {
 
 using kernels::SkinnyTile;
 
-// SkinnyGemm.cu has the same list.
-constexpr SkinnyTile kTiles[] = {{16, 32, 8, 4}, {16, 32, 4, 4}, {16, 64, 8, 2},
-                                 {32, 32, 8, 3}, {32, 32, 4, 3}, {32, 64, 8, 2},
-                                 {32, 64, 4, 4}, {32, 64, 4, 2}, {64, 64, 4, 3},
+// SkinnyGemm.cu has the same list. Of two that differ in warps, the one with
+// fewer is for short K, where all that more warps do is wait for each other.
+constexpr SkinnyTile kTiles[] = {{16, 32, 4, 4}, {16, 32, 8, 4}, {32, 32, 4, 3},
+                                 {32, 32, 8, 3}, {32, 64, 4, 4}, {64, 64, 4, 3},
                                  {64, 64, 2, 3}};
-constexpr int64_t kMaxRows = 1024; // beyond, cuBLASLt has enough to do
+constexpr int64_t kLong = 8192; // a long K
+constexpr int64_t kMaxRows = 1024;
+// Clusters that an H200 runs at once where a multiprocessor takes one block:
+// 14 did, 16 did not. Two blocks of the last tile fit.
+constexpr int64_t kAtOnce = 14;
 
-// Clusters of one block a multiprocessor that an H200 runs at once, safely.
-constexpr int64_t kAtOnce = 12;
-
-/// The smallest tile whose clusters all run at once, as measured on an H200:
-/// bench/kernels/gpu_skinny.cpp.
+/// The smallest tile whose clusters all run at once: the more clusters, the
+/// more multiprocessors read. Measured on an H200 for M 8 to 1024 and K 4096 to
+/// 28672 (bench/results/2026-11-22-h200-skinny.md).
 SkinnyTile fastestTile(int64_t m, int64_t n, int64_t k) {
-  bool brief = k <= 8192;
   auto fits = [&](int64_t rows, int64_t columns) {
     return ((m + rows - 1) / rows) * ((n + columns - 1) / columns) <= kAtOnce;
   };
+  bool isLong = k > kLong;
   if (fits(16, 32))
-    return {16, 32, brief ? 4 : 8, 4};
+    return kTiles[isLong ? 1 : 0];
   if (fits(32, 32))
-    return {32, 32, 8, 3};
+    return kTiles[isLong ? 3 : 2];
   if (fits(32, 64))
-    return {32, 64, brief ? 4 : 8, brief ? 4 : 2};
-  return {64, 64, 4, 3};
+    return kTiles[4];
+  return kTiles[fits(64, 64) ? 5 : 6];
 }
 
 } // namespace

@@ -224,13 +224,10 @@ __device__ inline void skinny(const Bf16 *a, const Bf16 *b, Bf16 *d, int64_t m,
   SKINNY(nn, false, rows, columns, warps, stages)
 
 // SkinnyGemm.cpp has the same list.
-SKINNY_BOTH(16, 32, 8, 4)
 SKINNY_BOTH(16, 32, 4, 4)
-SKINNY_BOTH(16, 64, 8, 2)
-SKINNY_BOTH(32, 32, 8, 3)
+SKINNY_BOTH(16, 32, 8, 4)
 SKINNY_BOTH(32, 32, 4, 3)
-SKINNY_BOTH(32, 64, 8, 2)
+SKINNY_BOTH(32, 32, 8, 3)
 SKINNY_BOTH(32, 64, 4, 4)
-SKINNY_BOTH(32, 64, 4, 2)
 SKINNY_BOTH(64, 64, 4, 3)
 SKINNY_BOTH(64, 64, 2, 3)

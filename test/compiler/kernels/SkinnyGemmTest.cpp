@@ -49,6 +49,24 @@ TEST(SkinnyGemm, ShapesThatDoNotSuit) {
   EXPECT_TRUE(none(0, 64, 4096, 4096, 4096, 64));
 }
 
+TEST(SkinnyGemm, TheSmallestTileThatRunsAtOnce) {
+  if (!libraryCode("skinny_gemm", "sm_90", false))
+    GTEST_SKIP() << "built without nvcc";
+  auto tile = [](int64_t m, int64_t n, int64_t k) {
+    return skinnyGemmLaunch(m, n, k, false, k, n, n, "sm_90", false)
+        ->symbol.substr(15);
+  };
+  EXPECT_EQ(tile(8, 64, 4096), "16x32_4x4");
+  EXPECT_EQ(tile(112, 64, 6144), "16x32_4x4");
+  EXPECT_EQ(tile(112, 64, 28672), "16x32_8x4");
+  EXPECT_EQ(tile(113, 64, 4096), "32x32_4x3");
+  EXPECT_EQ(tile(224, 64, 14336), "32x32_8x3");
+  EXPECT_EQ(tile(96, 128, 4096), "32x32_4x3");
+  EXPECT_EQ(tile(256, 64, 14336), "32x64_4x4");
+  EXPECT_EQ(tile(512, 64, 4096), "64x64_4x3");
+  EXPECT_EQ(tile(1024, 64, 4096), "64x64_2x3");
+}
+
 TEST(SkinnyGemm, ManyRowsAreLeftToCublas) {
   EXPECT_FALSE(
       skinnyGemmLaunch(8192, 64, 4096, true, 4096, 4096, 64, "sm_90", false));
