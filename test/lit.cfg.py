@@ -18,3 +18,7 @@ config.environment["PATH"] = os.pathsep.join(
 )
 # %models: the model files of the repository.
 config.substitutions.append(("%models", os.path.join(config.llamac_source_dir, "models")))
+# nvcc: llamac carries hand-written CUDA kernels.
+nvcc = getattr(config, "llamac_nvcc", "")
+if nvcc and not nvcc.endswith("NOTFOUND"):
+    config.available_features.add("nvcc")

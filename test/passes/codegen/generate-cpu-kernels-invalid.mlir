@@ -58,3 +58,11 @@ plan.kernel @product "matmul" {
   // expected-error @below {{'llm.matmul' op has no CPU kernel}}
   %d = llm.matmul %a, %b : (tensor<8x32xf32>, tensor<32x64xf32>) -> tensor<8x64xf32>
 }
+
+// -----
+
+plan.kernel @fold "fold_into" {
+^bb0(%params: tensor<2x1024xf32>, %segments: tensor<4x6xi64>):
+  // expected-error @below {{'llm.fold_into' op CPU kernels compute in f32}}
+  %w = llm.fold_into %params, %segments : (tensor<2x1024xf32>, tensor<4x6xi64>) -> tensor<8192xbf16>
+}

@@ -10,6 +10,7 @@
 // One object exports every kernel.
 // CHECK-SAME: attention_1
 // CHECK-SAME: attention_grad_2
+// CHECK-SAME: fold_into_3
 
 // CHECK: plan.kernel @scale_0 "scale, 20 columns" code_object(@cpu_kernels)
 // CHECK-NOT: llm.rowwise
@@ -42,4 +43,10 @@ plan.kernel @attention_grad_2 "attention_grad" {
       : (tensor<8x64xf32>, tensor<8x32xf32>, tensor<8x32xf32>, tensor<3xi32>,
          tensor<8x64xf32>, tensor<8x4xf32>, tensor<8x64xf32>)
         -> (tensor<8x64xf32>, tensor<8x32xf32>, tensor<8x32xf32>)
+}
+
+// CHECK: plan.kernel @fold_into_3 "fold_into" code_object(@cpu_kernels)
+plan.kernel @fold_into_3 "fold_into" {
+^bb0(%params: tensor<2x1024xf32>, %segments: tensor<4x6xi64>):
+  %w = llm.fold_into %params, %segments : (tensor<2x1024xf32>, tensor<4x6xi64>) -> tensor<8192xf32>
 }
