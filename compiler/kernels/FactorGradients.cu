@@ -16,7 +16,7 @@
 // equal inputs give equal bytes. Both operands have the summed dimension
 // outermost, so both fragments are loaded transposed. Needs sm_80.
 // Tests: test/gpu/factors.cpp,
-// test/compiler/kernels/FactorGradientsPlaceTest.cpp.
+// test/compiler/kernels/FactorGradientsTest.cpp.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/kernels/FactorGradientsPlace.h"

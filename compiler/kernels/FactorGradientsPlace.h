@@ -2,7 +2,7 @@
 //
 // Index arithmetic of factor_gradients, shared by the kernel, the host code
 // that sizes its grid and a test that runs without a GPU
-// (test/compiler/kernels/FactorGradientsPlaceTest.cpp).
+// (test/compiler/kernels/FactorGradientsTest.cpp).
 //
 // A block has kFactorTile columns of one problem's Y and all columns of its S.
 // Blocks count the problems' tiles in order. Tokens come in chunks, a ring of
