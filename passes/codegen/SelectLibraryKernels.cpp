@@ -1,6 +1,7 @@
 //===- SelectLibraryKernels.cpp - Hand-written kernels for the GPU --------===//
 #include "passes/codegen/Passes.h"
 
+#include "compiler/kernels/FactorGradients.h"
 #include "compiler/kernels/LibraryKernels.h"
 #include "compiler/kernels/SkinnyGemm.h"
 #include "dialects/llm/LlmDialect.h"
@@ -55,6 +56,9 @@ struct SelectLibraryKernels
     module.walk([&](plan::GemmOp gemm) { gemms.push_back(gemm); });
     for (plan::GemmOp gemm : gemms)
       if (failed(replaceSkinny(gemm)))
+        return signalPassFailure();
+    for (auto program : programs)
+      if (failed(groupFactorGradients(program)))
         return signalPassFailure();
     if (sources.empty())
       return;
@@ -166,6 +170,110 @@ private:
     return emit(cast<plan::StepOpInterface>(*gemm), {*launch}, buffers, "product with few columns");
   }
 
+  /// One product dt^T x or dy^T t of the gradients, as the kernel sees it.
+  struct Factor {
+    plan::GemmOp gemm;
+    Value y, s;
+    FactorProblem problem;
+  };
+
+  bool isGradient(Value value) {
+    if (auto view = value.getDefiningOp<plan::ViewOp>())
+      value = view.getSource();
+    auto buffer = value.getDefiningOp<plan::BufferOp>();
+    auto allocation = getOperation().lookupSymbol<plan::AllocationOp>(
+        buffer.getAllocation());
+    return allocation && allocation.getCategory() == plan::Category::Gradients;
+  }
+
+  std::optional<Factor> factorOf(plan::GemmOp gemm) {
+    Type bf16 = BFloat16Type::get(&getContext());
+    if (!gemm.getTransposeA() || gemm.getTransposeB() ||
+        !gemm.getBeta().isZero() ||
+        typeOf(gemm.getA()).getElementType() != bf16 ||
+        !typeOf(gemm.getD()).getElementType().isF32() ||
+        !isGradient(gemm.getD()) || !startsAt(gemm.getA(), 16) ||
+        !startsAt(gemm.getB(), 16) || !startsAt(gemm.getD(), 16))
+      return std::nullopt;
+    auto m = static_cast<int64_t>(gemm.getM()),
+         n = static_cast<int64_t>(gemm.getN()),
+         lda = static_cast<int64_t>(gemm.getLda()),
+         ldb = static_cast<int64_t>(gemm.getLdb()),
+         ldd = static_cast<int64_t>(gemm.getLdd());
+    auto alpha = static_cast<float>(gemm.getAlpha().convertToDouble());
+    if (n <= m)
+      return Factor{gemm, gemm.getA(), gemm.getB(),
+                    {m, n, lda, ldb, ldd, false, alpha}};
+    return Factor{gemm, gemm.getB(), gemm.getA(),
+                  {n, m, ldb, lda, ldd, true, alpha}};
+  }
+
+  /// Gradients of factors, four to a launch: they are small, and nobody waits
+  /// for them before the clipping norm.
+  LogicalResult groupFactorGradients(plan::ProgramOp program) {
+    SmallVector<Factor> group;
+    auto flush = [&]() -> LogicalResult {
+      auto result = group.size() > 1 ? launchFactors(group) : success();
+      group.clear();
+      return result;
+    };
+    for (auto step : llvm::make_early_inc_range(
+             program.getBlock().getOps<plan::StepOpInterface>())) {
+      auto gemm = dyn_cast<plan::GemmOp>(*step);
+      auto factor = gemm ? factorOf(gemm) : std::nullopt;
+      if (!factor) {
+        if (llvm::any_of(step.getReads(),
+                         [&](Value v) { return isGradient(v); }) &&
+            failed(flush()))
+          return failure();
+        continue;
+      }
+      if (!group.empty() && group[0].gemm.getK() != gemm.getK() &&
+          failed(flush()))
+        return failure();
+      group.push_back(*factor);
+      if (group.size() == 4 && failed(flush()))
+        return failure();
+    }
+    return flush();
+  }
+
+  LogicalResult launchFactors(ArrayRef<Factor> group) {
+    auto problems = llvm::map_to_vector(
+        group, [](const Factor &f) { return f.problem; });
+    plan::GemmOp last = group.back().gemm;
+    auto launch = factorGradientsLaunch(
+        static_cast<int64_t>(last.getK()),
+        std::span(problems.data(), problems.size()), arch.getValue(), ptx);
+    if (!launch)
+      return success();
+    auto kernel = kernelOf(last, *launch, "gradients of adapter factors");
+    if (failed(kernel))
+      return failure();
+    SmallVector<Value> reads, writes;
+    SmallVector<Location> locations;
+    for (const Factor &factor : group) {
+      reads.push_back(factor.y);
+      reads.push_back(factor.s);
+      writes.push_back(plan::GemmOp(factor.gemm).getD());
+      locations.push_back(plan::GemmOp(factor.gemm).getLoc());
+    }
+    OpBuilder b(last);
+    auto triple = [&](const std::array<uint32_t, 3> &n) {
+      return b.getDenseI64ArrayAttr({n[0], n[1], n[2]});
+    };
+    plan::LaunchOp::create(
+        b, b.getFusedLoc(locations), *kernel, reads, writes,
+        b.getDenseI64ArrayAttr(launch->scalars), triple(launch->grid),
+        triple(launch->block), b.getI64IntegerAttr(launch->sharedBytes),
+        b.getI64IntegerAttr(1),
+        waits.contains(launch->symbol) ? b.getUnitAttr() : UnitAttr(),
+        b.getI64IntegerAttr(0), b.getDenseI64ArrayAttr({}));
+    for (const Factor &factor : group)
+      plan::GemmOp(factor.gemm)->erase();
+    return success();
+  }
+
   /// Allocations and their buffers start at multiples of 256 bytes.
   static bool startsAt(Value value, int64_t bytes) {
     auto view = value.getDefiningOp<plan::ViewOp>();
@@ -200,7 +308,10 @@ private:
           b.getDenseI64ArrayAttr(launch.scalars), triple(launch.grid),
           triple(launch.block), b.getI64IntegerAttr(launch.sharedBytes),
           b.getI64IntegerAttr(1),
-          waits.contains(launch.symbol) ? b.getUnitAttr() : UnitAttr(),
+          // Of several launches the second waits long, in the first one's way.
+          launches.size() == 1 && waits.contains(launch.symbol)
+              ? b.getUnitAttr()
+              : UnitAttr(),
           b.getI64IntegerAttr(old.getStepStream()),
           b.getDenseI64ArrayAttr(old.getStepWaits()));
     }

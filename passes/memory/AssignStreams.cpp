@@ -48,8 +48,11 @@ struct AssignStreams : llamac::impl::AssignStreamsBase<AssignStreams> {
       return gradients.contains(bufferOf(value).getAllocation());
     };
     auto isSide = [&](plan::StepOpInterface step) {
-      auto gemm = dyn_cast<plan::GemmOp>(*step);
-      return gemm && inGradients(gemm.getD());
+      if (auto gemm = dyn_cast<plan::GemmOp>(*step))
+        return inGradients(gemm.getD());
+      return isa<plan::LaunchOp>(*step) &&
+             llvm::all_of(step.getWrites(), inGradients) &&
+             llvm::none_of(step.getReads(), inGradients);
     };
     if (llvm::none_of(steps, isSide))
       return;
@@ -68,6 +71,8 @@ struct AssignStreams : llamac::impl::AssignStreamsBase<AssignStreams> {
             needs = std::max(needs, it->second);
         step.setStepStream(1);
         if (needs > waited) {
+          if (auto launch = dyn_cast<plan::LaunchOp>(*step))
+            launch.setProgrammatic(false);
           step.setStepWaits({needs});
           waited = needs;
         }
