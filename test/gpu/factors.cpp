@@ -130,7 +130,7 @@ const char *compare(const Operands &o, int64_t tokens,
       }
       int64_t at = p.transposed ? j * p.rank + i : i * p.rank + j;
       double error = std::abs(std::bit_cast<float>(got) - p.alpha * sums[at]) /
-                     (std::abs(p.alpha) * sizes[at] * 4e-6);
+                     (std::abs(p.alpha) * sizes[at] * 1e-6);
       if (!(error <= 1)) // NaN too
         wrong = got == kEmpty ? "element not written" : "wrong element";
       worst = std::max(worst, error);
