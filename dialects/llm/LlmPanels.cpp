@@ -70,21 +70,21 @@ LogicalResult FoldedWeightOp::verify() {
   if (count == 0 || getRows().size() != count || getA().size() != count ||
       getB().size() != count || getRanks().size() != count ||
       getScales().size() != count)
-    return emitOpError("needs rows, factors, a rank and a scale for each weight");
+    return emitOpError(
+        "needs rows, factors, a rank and a scale for each weight");
   auto pad = static_cast<int64_t>(getPad());
   if (!type.hasStaticShape() || pad < 0 || getK() < 1)
     return emitOpError("padding ") << pad << " does not suit " << type;
   for (unsigned j = 0; j < count; ++j) {
     if (getRows()[j] < 1 || getRanks()[j] < 0 || getRanks()[j] > pad)
-      return emitOpError("layer ")
-             << j << " has " << getRows()[j] << " rows and rank "
-             << getRanks()[j];
+      return emitOpError("layer ") << j << " has " << getRows()[j]
+                                   << " rows and rank " << getRanks()[j];
     bool adapted = getRanks()[j] > 0;
     for (ArrayAttr factors : {getA(), getB()})
       if (cast<StringAttr>(factors[j]).empty() == adapted)
-        return emitOpError("layer ") << j << " of rank " << getRanks()[j]
-                                     << (adapted ? " lacks a factor's name"
-                                                 : " names a factor");
+        return emitOpError("layer ")
+               << j << " of rank " << getRanks()[j]
+               << (adapted ? " lacks a factor's name" : " names a factor");
   }
   if (rowOf(count) != getN() || rankOf(count) > pad)
     return emitOpError("has ")

@@ -119,9 +119,8 @@ LogicalResult TensorOp::verify() {
   if (getPitch() &&
       (getType().getRank() != 2 || *getPitch() >= (uint64_t(1) << 31) ||
        static_cast<int64_t>(*getPitch()) < getType().getDimSize(1)))
-    return emitOpError("pitch ")
-           << static_cast<int64_t>(*getPitch()) << " does not suit "
-           << getType();
+    return emitOpError("pitch ") << static_cast<int64_t>(*getPitch())
+                                 << " does not suit " << getType();
   if (getRole() == Role::Parameter && getOffset() % 64 != 0)
     return emitOpError("parameter at ")
            << getOffset() << " must start at a multiple of 64 bytes";
@@ -180,9 +179,8 @@ AllocationOp plan::checkPlace(Operation *op, SymbolTableCollection &symbols,
 }
 
 LogicalResult TensorOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  AllocationOp allocation =
-      checkPlace(*this, symbols, getAllocationAttr(), getType(), getOffset(),
-                 getPitch());
+  AllocationOp allocation = checkPlace(*this, symbols, getAllocationAttr(),
+                                       getType(), getOffset(), getPitch());
   if (!allocation)
     return failure();
   if (allocation.getCategory() != categoryFor(getRole()))

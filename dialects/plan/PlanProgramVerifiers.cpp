@@ -91,8 +91,9 @@ LogicalResult ViewOp::verify() {
   auto source = cast<RankedTensorType>(getSource().getType());
   auto type = cast<RankedTensorType>(getType());
   if (type.getElementType() != source.getElementType())
-    return emitOpError("is of ") << type.getElementType() << " but its buffer of "
-                                 << source.getElementType();
+    return emitOpError("is of ")
+           << type.getElementType() << " but its buffer of "
+           << source.getElementType();
   auto pitch = static_cast<int64_t>(getPitch());
   auto offset = static_cast<int64_t>(getOffset());
   int64_t count = source.getNumElements();
@@ -101,8 +102,7 @@ LogicalResult ViewOp::verify() {
       offset > count ||
       type.getDimSize(0) - 1 > (count - offset - type.getDimSize(1)) / pitch ||
       count - offset < type.getDimSize(1))
-    return emitOpError("rows ")
-           << pitch << " elements apart from element " << offset
-           << " on are not inside " << source;
+    return emitOpError("rows ") << pitch << " elements apart from element "
+                                << offset << " on are not inside " << source;
   return success();
 }

@@ -167,15 +167,14 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
     for (auto [i, pair] : llvm::enumerate(llvm::zip(mine, its)))
       if (!fitsKernel(std::get<0>(pair), std::get<1>(pair), knowsStrides))
         return emitOpError(what)
-               << " " << std::get<0>(pair).getType() << " as buffer " << i << ", "
-               << getKernelAttr() << " " << std::get<1>(pair);
+               << " " << std::get<0>(pair).getType() << " as buffer " << i
+               << ", " << getKernelAttr() << " " << std::get<1>(pair);
     return success();
   };
   if (failed(verifySide("reads", getInputs(),
                         kernel.getBody().getArgumentTypes())))
     return failure();
-  return verifySide("writes", getOutputs(),
-                    source->getResultTypes());
+  return verifySide("writes", getOutputs(), source->getResultTypes());
 }
 
 //===----------------------------------------------------------------------===//

@@ -62,8 +62,8 @@ struct SelectLibraryKernels
         return signalPassFailure();
     if (sources.empty())
       return;
-    if (auto task = module->getAttrOfType<llm::TaskAttr>(
-            llm::LlmDialect::kTaskAttr))
+    if (auto task =
+            module->getAttrOfType<llm::TaskAttr>(llm::LlmDialect::kTaskAttr))
       maxLength = task.getMaxLength();
     SmallVector<plan::LaunchOp> launches;
     module.walk([&](plan::LaunchOp launch) {
@@ -100,7 +100,8 @@ private:
           libraryType(typeOf(launch.getOutputs()[0]).getElementType()),
           typeOf(launch.getInputs()[0]).getDimSize(0),
           typeOf(launch.getInputs()[1]).getDimSize(0))});
-      return emit(cast<plan::StepOpInterface>(*launch), *found, buffers, kernel.getDescription());
+      return emit(cast<plan::StepOpInterface>(*launch), *found, buffers,
+                  kernel.getDescription());
     }
     bool grad = isa<llm::AttentionGradOp>(source);
     ValueRange in = launch.getInputs(), out = launch.getOutputs();
@@ -143,7 +144,8 @@ private:
           RankedTensorType::get({shape.tokens, shape.heads}, b.getF32Type()),
           "activations");
     }
-    return emit(cast<plan::StepOpInterface>(*launch), *found, buffers, kernel.getDescription());
+    return emit(cast<plan::StepOpInterface>(*launch), *found, buffers,
+                kernel.getDescription());
   }
 
   /// A product with few columns and a long inner dimension, as adapters have.
@@ -157,17 +159,17 @@ private:
     if (gemm.getTransposeA() || !gemm.getBeta().isZero() ||
         !gemm.getAlpha().isExactlyValue(1.0))
       return success();
-    auto launch = skinnyGemmLaunch(gemm.getM(), gemm.getN(), gemm.getK(),
-                                   gemm.getTransposeB(), gemm.getLda(),
-                                   gemm.getLdb(), gemm.getLdd(),
-                                   arch.getValue(), ptx);
+    auto launch = skinnyGemmLaunch(
+        gemm.getM(), gemm.getN(), gemm.getK(), gemm.getTransposeB(),
+        gemm.getLda(), gemm.getLdb(), gemm.getLdd(), arch.getValue(), ptx);
     if (!launch)
       return success();
     llvm::DenseMap<int, Value> buffers;
     buffers[static_cast<int>(LibraryBuffer::GemmA)] = gemm.getA();
     buffers[static_cast<int>(LibraryBuffer::GemmB)] = gemm.getB();
     buffers[static_cast<int>(LibraryBuffer::GemmD)] = gemm.getD();
-    return emit(cast<plan::StepOpInterface>(*gemm), {*launch}, buffers, "product with few columns");
+    return emit(cast<plan::StepOpInterface>(*gemm), {*launch}, buffers,
+                "product with few columns");
   }
 
   /// One product dt^T x or dy^T t of the gradients, as the kernel sees it.
@@ -177,12 +179,16 @@ private:
     FactorProblem problem;
   };
 
-  bool isGradient(Value value) {
+  static plan::BufferOp bufferOf(Value value) {
     if (auto view = value.getDefiningOp<plan::ViewOp>())
       value = view.getSource();
-    auto buffer = value.getDefiningOp<plan::BufferOp>();
-    auto allocation = getOperation().lookupSymbol<plan::AllocationOp>(
-        buffer.getAllocation());
+    return value.getDefiningOp<plan::BufferOp>();
+  }
+
+  bool isGradient(Value value) {
+    plan::BufferOp buffer = bufferOf(value);
+    auto allocation =
+        getOperation().lookupSymbol<plan::AllocationOp>(buffer.getAllocation());
     return allocation && allocation.getCategory() == plan::Category::Gradients;
   }
 
@@ -202,10 +208,10 @@ private:
          ldd = static_cast<int64_t>(gemm.getLdd());
     auto alpha = static_cast<float>(gemm.getAlpha().convertToDouble());
     if (n <= m)
-      return Factor{gemm, gemm.getA(), gemm.getB(),
-                    {m, n, lda, ldb, ldd, false, alpha}};
-    return Factor{gemm, gemm.getB(), gemm.getA(),
-                  {n, m, ldb, lda, ldd, true, alpha}};
+      return Factor{
+          gemm, gemm.getA(), gemm.getB(), {m, n, lda, ldb, ldd, false, alpha}};
+    return Factor{
+        gemm, gemm.getB(), gemm.getA(), {n, m, ldb, lda, ldd, true, alpha}};
   }
 
   /// Gradients of factors, four to a launch: they are small, and nobody waits
@@ -222,9 +228,17 @@ private:
       auto gemm = dyn_cast<plan::GemmOp>(*step);
       auto factor = gemm ? factorOf(gemm) : std::nullopt;
       if (!factor) {
-        if (llvm::any_of(step.getReads(),
-                         [&](Value v) { return isGradient(v); }) &&
-            failed(flush()))
+        // The group moves down to its last product: nothing between may want
+        // its results or overwrite what it reads.
+        bool wanted = llvm::any_of(step.getReads(),
+                                   [&](Value v) { return isGradient(v); });
+        bool overwrites = llvm::any_of(step.getWrites(), [&](Value v) {
+          return isGradient(v) || llvm::any_of(group, [&](const Factor &f) {
+                   return bufferOf(v) == bufferOf(f.y) ||
+                          bufferOf(v) == bufferOf(f.s);
+                 });
+        });
+        if ((wanted || overwrites) && failed(flush()))
           return failure();
         continue;
       }
@@ -239,8 +253,8 @@ private:
   }
 
   LogicalResult launchFactors(ArrayRef<Factor> group) {
-    auto problems = llvm::map_to_vector(
-        group, [](const Factor &f) { return f.problem; });
+    auto problems =
+        llvm::map_to_vector(group, [](const Factor &f) { return f.problem; });
     plan::GemmOp last = group.back().gemm;
     auto launch = factorGradientsLaunch(
         static_cast<int64_t>(last.getK()),
@@ -277,17 +291,17 @@ private:
   /// Allocations and their buffers start at multiples of 256 bytes.
   static bool startsAt(Value value, int64_t bytes) {
     auto view = value.getDefiningOp<plan::ViewOp>();
-    int64_t start =
-        view ? static_cast<int64_t>(view.getOffset()) *
-                   plan::elementBytes(typeOf(value).getElementType())
-             : 0;
-    auto buffer = (view ? view.getSource() : value)
-                      .getDefiningOp<plan::BufferOp>();
+    int64_t start = view
+                        ? static_cast<int64_t>(view.getOffset()) *
+                              plan::elementBytes(typeOf(value).getElementType())
+                        : 0;
+    plan::BufferOp buffer = bufferOf(value);
     start += static_cast<int64_t>(buffer.getOffset().value_or(0));
     return start % bytes == 0;
   }
 
-  LogicalResult emit(plan::StepOpInterface old, ArrayRef<LibraryLaunch> launches,
+  LogicalResult emit(plan::StepOpInterface old,
+                     ArrayRef<LibraryLaunch> launches,
                      const llvm::DenseMap<int, Value> &buffers,
                      StringRef description) {
     OpBuilder b(old);
@@ -304,10 +318,10 @@ private:
       if (failed(kernel))
         return failure();
       plan::LaunchOp::create(
-          b, old->getLoc(), *kernel, values(launch.reads), values(launch.writes),
-          b.getDenseI64ArrayAttr(launch.scalars), triple(launch.grid),
-          triple(launch.block), b.getI64IntegerAttr(launch.sharedBytes),
-          b.getI64IntegerAttr(1),
+          b, old->getLoc(), *kernel, values(launch.reads),
+          values(launch.writes), b.getDenseI64ArrayAttr(launch.scalars),
+          triple(launch.grid), triple(launch.block),
+          b.getI64IntegerAttr(launch.sharedBytes), b.getI64IntegerAttr(1),
           // Of several launches the second waits long, in the first one's way.
           launches.size() == 1 && waits.contains(launch.symbol)
               ? b.getUnitAttr()
@@ -341,11 +355,11 @@ private:
         return user->emitError("this llamac was built without nvcc and has no "
                                "CUDA kernels: cannot compile '")
                << launch.symbol << "' for cuda";
-      plan::CodeObjectOp::create(
-          b, user->getLoc(), object,
-          asPtx ? plan::CodeFormat::Ptx : plan::CodeFormat::Cubin,
-          asPtx ? StringRef("sm_80") : StringRef(arch),
-          StringRef(code->data(), code->size()));
+      plan::CodeObjectOp::create(b, user->getLoc(), object,
+                                 asPtx ? plan::CodeFormat::Ptx
+                                       : plan::CodeFormat::Cubin,
+                                 asPtx ? StringRef("sm_80") : StringRef(arch),
+                                 StringRef(code->data(), code->size()));
     }
     // Machine code for sm_90 and later waits by itself for the step before it.
     auto carried = getOperation().lookupSymbol<plan::CodeObjectOp>(object);
@@ -354,8 +368,7 @@ private:
         !carried.getArch().drop_front(3).consumeInteger(10, number) &&
         number >= 90)
       waits.insert(launch.symbol);
-    plan::KernelOp::create(b, user->getLoc(),
-                           b.getStringAttr(launch.symbol),
+    plan::KernelOp::create(b, user->getLoc(), b.getStringAttr(launch.symbol),
                            b.getStringAttr(description),
                            FlatSymbolRefAttr::get(context, object));
     return FlatSymbolRefAttr::get(context, launch.symbol);

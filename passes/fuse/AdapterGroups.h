@@ -14,10 +14,10 @@ struct FoldableLayer {
   llm::MatmulOp base; // x W^T
   // The adapter; null without one.
   llm::AddOp sum;
-  llm::MatmulOp down, up;         // x' A^T, s t B^T
-  mlir::Value a, b;               // the factors as the products read them
+  llm::MatmulOp down, up; // x' A^T, s t B^T
+  mlir::Value a, b;       // the factors as the products read them
   llm::ParameterOp aParameter, bParameter;
-  mlir::Value adapterInput;       // x, or dropout of it
+  mlir::Value adapterInput; // x, or dropout of it
 
   bool isAdapted() const { return static_cast<bool>(sum); }
   int64_t rows();

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "passes/fuse/AdapterGroups.h"
+#include "passes/fuse/GraphSurgery.h"
 #include "passes/fuse/Passes.h"
 
 #include "mlir/IR/Builders.h"
@@ -23,8 +24,7 @@ namespace llamac {
 } // namespace llamac
 
 using namespace mlir;
-using llamac::FoldableLayer;
-using llamac::LayerGroup;
+using namespace llamac;
 
 namespace {
 
@@ -60,7 +60,9 @@ private:
   int64_t n = 0, k = 0, pad = 0, ranks = 0, tokens = 0;
   Type element;
 
-  Location loc() { return folded ? folded.getLoc() : group.layers[0].base.getLoc(); }
+  Location loc() {
+    return folded ? folded.getLoc() : group.layers[0].base.getLoc();
+  }
   RankedTensorType matrix(int64_t rows, int64_t columns, Type type = {}) {
     return RankedTensorType::get({rows, columns}, type ? type : element);
   }
@@ -80,9 +82,8 @@ private:
     int64_t columns = 0;
     for (Value part : parts)
       columns += typeOf(part).getDimSize(1);
-    return llm::ConcatOp::create(b, loc(),
-                                 matrix(typeOf(parts[0]).getDimSize(0), columns),
-                                 parts);
+    return llm::ConcatOp::create(
+        b, loc(), matrix(typeOf(parts[0]).getDimSize(0), columns), parts);
   }
   Value product(Value x, Value y, bool transposeA, bool transposeB,
                 Type type = {}) {
@@ -148,10 +149,9 @@ private:
           // The last one also computes the zeros of the padding.
           bool last = folded.rankOf(j) + rank == ranks;
           int64_t rows = last ? pad - folded.rankOf(j) : rank;
-          parts.push_back(
-              product(group.layers[j].adapterInput,
-                      panel(folded, n + folded.rankOf(j), 0, rows, k), false,
-                      true));
+          parts.push_back(product(
+              group.layers[j].adapterInput,
+              panel(folded, n + folded.rankOf(j), 0, rows, k), false, true));
           ts[j] = panel(parts.back(), 0, 0, tokens, rank);
         }
         t = concat(parts);
@@ -176,11 +176,6 @@ private:
       }
       layer.base->erase();
     }
-  }
-
-  static bool sameRotation(llm::RopeOp a, llm::RopeOp b) {
-    return a && b && a.getCos() == b.getCos() && a.getSin() == b.getSin() &&
-           a.getInverse() == b.getInverse();
   }
 
   /// Queries and keys that lie side by side in `y` are rotated at once.
@@ -235,8 +230,8 @@ private:
           parts, rope.getCos(), rope.getSin(), rope.getInverseAttr());
       int64_t width = typeOf(dys[j]).getDimSize(1);
       int64_t rows = tokensOf(dys[j]);
-      for (auto [old, column] : {std::pair(rope, int64_t(0)),
-                                 std::pair(next, width)}) {
+      for (auto [old, column] :
+           {std::pair(rope, int64_t(0)), std::pair(next, width)}) {
         b.setInsertionPointAfter(rotated);
         Value part = panel(rotated, 0, column, rows,
                            typeOf(old.getResult()).getDimSize(1));
@@ -254,10 +249,10 @@ private:
   /// What the backward pass has of one layer; null where it has none.
   struct Backward {
     Value dy;
-    llm::MatmulOp dxBase;  // dy W
-    llm::MatmulOp dt;      // s dy B
-    llm::MatmulOp dxA;     // dt A
-    llm::MatmulOp dA;      // dt^T x'
+    llm::MatmulOp dxBase; // dy W
+    llm::MatmulOp dt;     // s dy B
+    llm::MatmulOp dxA;    // dt A
+    llm::MatmulOp dA;     // dt^T x'
   };
 
   /// False if it does not look as differentiation leaves it.
@@ -286,8 +281,8 @@ private:
       return false;
     for (Operation *user : layer.a.getUsers()) {
       auto op = dyn_cast<llm::MatmulOp>(user);
-      if (!op || found.dxA || !plain(op) ||
-          op.getA() != found.dt.getResult() || op.getB() != layer.a)
+      if (!op || found.dxA || !plain(op) || op.getA() != found.dt.getResult() ||
+          op.getB() != layer.a)
         return false;
       found.dxA = op;
     }
@@ -404,18 +399,6 @@ private:
   }
   int64_t tokensOf(Value v) { return typeOf(v).getDimSize(0); }
 
-  /// Users of a value that is to come from after `position` must come later.
-  static void moveUsersAfter(Value value, Operation *position) {
-    for (Operation *user : llvm::to_vector(value.getUsers())) {
-      if (user->getBlock() != position->getBlock() ||
-          position->isBeforeInBlock(user))
-        continue;
-      user->moveAfter(position);
-      for (Value result : user->getResults())
-        moveUsersAfter(result, user);
-    }
-  }
-
   /// The parameters A of the group come one after another in the flat buffer:
   /// its layout is the order of the parameters in the program.
   void keepTogether() {
@@ -426,52 +409,6 @@ private:
       if (previous)
         layer.aParameter->moveAfter(previous);
       previous = layer.aParameter;
-    }
-  }
-
-  /// Finds the smallest sum that has all `terms`, and its other addends.
-  static bool findSum(Value term, llvm::SmallPtrSetImpl<Operation *> &terms,
-                      Value &root, SmallVector<Value> &others) {
-    for (root = term;;) {
-      others.clear();
-      unsigned found = 0;
-      std::function<void(Value, bool)> visit = [&](Value v, bool top) {
-        Operation *def = v.getDefiningOp();
-        if (def && terms.contains(def) && (top || v.hasOneUse())) {
-          ++found;
-          return;
-        }
-        if (auto add = dyn_cast_or_null<llm::AddOp>(def);
-            add && (top || v.hasOneUse())) {
-          visit(add.getLhs(), false);
-          visit(add.getRhs(), false);
-          return;
-        }
-        others.push_back(v);
-      };
-      visit(root, true);
-      if (found == terms.size())
-        return true;
-      auto add = root.hasOneUse() ? dyn_cast<llm::AddOp>(*root.user_begin())
-                                  : llm::AddOp();
-      if (!add)
-        return false;
-      root = add.getResult();
-    }
-  }
-
-  static void eraseSum(Value v, llvm::SmallPtrSetImpl<Operation *> &terms) {
-    Operation *def = v.getDefiningOp();
-    if (!def || !v.use_empty())
-      return;
-    if (terms.contains(def)) {
-      def->erase();
-    } else if (auto add = dyn_cast<llm::AddOp>(def)) {
-      Value l = add.getLhs(), r = add.getRhs();
-      def->erase();
-      eraseSum(l, terms);
-      if (r != l)
-        eraseSum(r, terms);
     }
   }
 

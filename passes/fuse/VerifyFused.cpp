@@ -26,7 +26,8 @@ struct VerifyFused : llamac::impl::VerifyFusedBase<VerifyFused> {
                  llm::AttentionGradOp, llm::WeightOp, llm::ParameterOp,
                  llm::ConstantOp, llm::GradientStoreOp, llm::PendingGradientOp,
                  llm::PanelOp, llm::ConcatOp, llm::FoldedWeightOp,
-                 llm::FoldFactorsOp, llm::FlatLoadOp, llm::FlatStoreOp, llm::FlatClearOp>(op)) {
+                 llm::FoldFactorsOp, llm::FlatLoadOp, llm::FlatStoreOp,
+                 llm::FlatClearOp>(op)) {
           op.emitOpError(
               "is not one launch: it does not belong to level fused");
           return signalPassFailure();

@@ -18,8 +18,7 @@ static StringRef label(DictionaryAttr attrs, StringRef key) {
 
 Homes::Homes(func::FuncOp function, const Storage &storage,
              bool stridedAttention)
-    : function(function), storage(storage),
-      stridedAttention(stridedAttention) {
+    : function(function), storage(storage), stridedAttention(stridedAttention) {
   copyAwkwardParts(stridedAttention);
   for (Operation &op : llvm::reverse(function.getBody().front()))
     visit(&op);
@@ -78,13 +77,14 @@ void Homes::copyAwkwardParts(bool stridedAttention) {
     OpBuilder b(&op);
     for (OpOperand &operand : op.getOpOperands()) {
       auto rowwise = operand.get().getDefiningOp<llm::RowwiseOp>();
-      auto source = rowwise ? rowwise->getAttrOfType<StringAttr>(
-                                  llm::LlmDialect::kSourceAttr)
-                            : StringAttr();
-      bool fromPanel =
-          rowwise && !(source && source.getValue() == kCopy) && llvm::any_of(rowwise.getInputs(), [](Value v) {
-            return v.getDefiningOp<llm::PanelOp>() != nullptr;
-          });
+      auto source =
+          rowwise
+              ? rowwise->getAttrOfType<StringAttr>(llm::LlmDialect::kSourceAttr)
+              : StringAttr();
+      bool fromPanel = rowwise && !(source && source.getValue() == kCopy) &&
+                       llvm::any_of(rowwise.getInputs(), [](Value v) {
+                         return v.getDefiningOp<llm::PanelOp>() != nullptr;
+                       });
       if (claimed.contains(operand.get()) || fromPanel)
         operand.set(copyOf(b, operand.get()));
     }
@@ -148,8 +148,7 @@ void Homes::visitPanel(llm::PanelOp op) {
           cast<RankedTensorType>(op.getType()).getDimSize(1) ||
       !llvm::all_of(op.getX().getUsers(), llvm::IsaPred<llm::PanelOp>))
     return;
-  int64_t rowBytes =
-      type.getDimSize(1) * type.getElementTypeBitWidth() / 8;
+  int64_t rowBytes = type.getDimSize(1) * type.getElementTypeBitWidth() / 8;
   int64_t offset =
       home->place.offset - static_cast<int64_t>(op.getRow()) * rowBytes;
   if (offset < 0)
@@ -181,8 +180,8 @@ void Homes::visitPanel(llm::PanelOp op) {
     want(op.getX(), whole);
 }
 
-/// Every element of `result` is computed from the elements that stand in the same
-/// places of `operand`, and of no others of it.
+/// Every element of `result` is computed from the elements that stand in the
+/// same places of `operand`, and of no others of it.
 static bool isElementByElement(llm::RowwiseOp op, unsigned result,
                                Value operand) {
   SmallVector<AffineMap> reads, writes;
@@ -216,8 +215,8 @@ static bool diesAt(Operation *op, Value value) {
       return false;
     auto columns = [](llm::PanelOp p) {
       int64_t first = p.getColumn();
-      return std::pair(first, first + cast<RankedTensorType>(p.getType())
-                                          .getDimSize(1));
+      return std::pair(
+          first, first + cast<RankedTensorType>(p.getType()).getDimSize(1));
     };
     for (Operation *user : source.getUsers()) {
       auto other = dyn_cast<llm::PanelOp>(user);

@@ -5,8 +5,9 @@
 
 namespace llamac {
 
-/// Where a value is wanted in the end, decided before it is computed: at a place
-/// of its own (a gradient's slot, an output), or as columns of a `llm.concat`.
+/// Where a value is wanted in the end, decided before it is computed: at a
+/// place of its own (a gradient's slot, an output), or as columns of a
+/// `llm.concat`.
 struct Home {
   mlir::Value container; // the concat's result, or null: `place` counts
   int64_t column = 0;    // in it
@@ -18,8 +19,8 @@ struct Home {
 class Homes {
 public:
   /// \param stridedAttention the attention kernels take rows that lie apart.
-  /// Inserts copies into `function` for parts of a concat that cannot be computed
-  /// in it.
+  /// Inserts copies into `function` for parts of a concat that cannot be
+  /// computed in it.
   Homes(mlir::func::FuncOp function, const Storage &storage,
         bool stridedAttention);
 

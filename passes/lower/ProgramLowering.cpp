@@ -10,8 +10,8 @@ using namespace llamac;
 
 namespace {
 
-/// Where a value lies: all of a buffer, or rows `pitch` elements apart that begin
-/// `offset` elements into it.
+/// Where a value lies: all of a buffer, or rows `pitch` elements apart that
+/// begin `offset` elements into it.
 struct Spot {
   Value buffer;
   int64_t offset = 0, pitch = 0; // pitch 0: all of the buffer
@@ -90,8 +90,8 @@ private:
 
   /// A part of a matrix that lies at `whole`.
   Spot part(Spot whole, int64_t row, int64_t column) {
-    int64_t pitch = whole.pitch ? whole.pitch
-                                : typeOf(whole.buffer).getShape().back();
+    int64_t pitch =
+        whole.pitch ? whole.pitch : typeOf(whole.buffer).getShape().back();
     return {whole.buffer, whole.offset + row * pitch + column, pitch};
   }
 
@@ -122,10 +122,10 @@ private:
       return spot.buffer;
     Value &view = buffers[value];
     if (!view)
-      view = plan::ViewOp::create(b, value.getLoc(), value.getType(),
-                                  spot.buffer,
-                                  static_cast<uint64_t>(spot.offset),
-                                  static_cast<uint64_t>(spot.pitch));
+      view =
+          plan::ViewOp::create(b, value.getLoc(), value.getType(), spot.buffer,
+                               static_cast<uint64_t>(spot.offset),
+                               static_cast<uint64_t>(spot.pitch));
     return view;
   }
   SmallVector<Value> buffersOf(ValueRange values) {
@@ -175,8 +175,8 @@ private:
     } else if (auto load = dyn_cast<llm::FlatLoadOp>(op)) {
       at(load, storage.flat(load.getFlat()));
     } else if (auto panel = dyn_cast<llm::PanelOp>(op)) {
-      spots[panel] = part(target(panel.getX()), panel.getRow(),
-                          panel.getColumn());
+      spots[panel] =
+          part(target(panel.getX()), panel.getRow(), panel.getColumn());
     } else if (isa<llm::ConcatOp>(op)) {
       // Its parts were computed in it.
     } else if (auto store = dyn_cast<llm::GradientStoreOp>(op)) {

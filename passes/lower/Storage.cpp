@@ -26,9 +26,10 @@ FailureOr<Storage> Storage::create(ModuleOp module) {
 bool Storage::isFolded(StringRef weight) const {
   return llvm::any_of(foldedWeights, [&](auto &entry) {
     auto op = entry.second.first;
-    return llvm::is_contained(
-        llm::FoldedWeightOp(op).getWeights().template getAsValueRange<StringAttr>(),
-        weight);
+    return llvm::is_contained(llm::FoldedWeightOp(op)
+                                  .getWeights()
+                                  .template getAsValueRange<StringAttr>(),
+                              weight);
   });
 }
 
@@ -120,10 +121,19 @@ LogicalResult Storage::collectFolded(llm::FoldedWeightOp op) {
       return success();
     return op.emitError() << "'" << name << "' is folded in another way here";
   }
-  for (auto weight : op.getWeights().getAsValueRange<StringAttr>())
+  for (auto weight : op.getWeights().getAsValueRange<StringAttr>()) {
     if (weights.contains(weight))
       return op.emitError()
              << "'" << weight << "' is folded here but not elsewhere";
+    for (auto &[other, entry] : foldedWeights)
+      if (other != name &&
+          llvm::is_contained(llm::FoldedWeightOp(entry.first)
+                                 .getWeights()
+                                 .getAsValueRange<StringAttr>(),
+                             weight))
+        return op.emitError()
+               << "'" << weight << "' is folded with other weights elsewhere";
+  }
   weightBytes = aligned(weightBytes + bytesOf(op.getType()));
   foldedElement = cast<RankedTensorType>(op.getType()).getElementType();
   return success();
@@ -136,7 +146,8 @@ LogicalResult Storage::makeSegments(MLIRContext *context) {
     auto type = cast<RankedTensorType>(op.getType());
     int64_t width = type.getDimSize(1);
     int64_t base = entry.second / (type.getElementTypeBitWidth() / 8);
-    auto add = [&](StringRef factor, int64_t row, int64_t column, double scale) {
+    auto add = [&](StringRef factor, int64_t row, int64_t column,
+                   double scale) {
       auto it = layout.entries.find(factor);
       if (it == layout.entries.end())
         return failure();

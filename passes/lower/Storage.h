@@ -44,8 +44,8 @@ public:
   };
   FoldPlaces foldPlaces() const;
 
-  /// Writes the plan.allocation, plan.constant and plan.tensor ops. `workspace`:
-  /// bytes of scratch, if not 0.
+  /// Writes the plan.allocation, plan.constant and plan.tensor ops.
+  /// `workspace`: bytes of scratch, if not 0.
   void emit(mlir::OpBuilder &builder, mlir::Location loc,
             int64_t workspace) const;
 

@@ -2,8 +2,8 @@
 //
 // Products that end in the gradient buffer are wanted by nobody before the
 // clipping norm: they run on a second stream, beside the products that the
-// backward pass waits for. What they read must stay until they are done, so every
-// kLag steps the main stream waits for those that are old.
+// backward pass waits for. What they read must stay until they are done, so
+// every kLag steps the main stream waits for those that are old.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/plan/PlanDialect.h"
@@ -58,9 +58,9 @@ struct AssignStreams : llamac::impl::AssignStreamsBase<AssignStreams> {
       return;
     Builder b(program.getContext());
     llvm::DenseMap<Operation *, int64_t> writer; // last main step of a buffer
-    int64_t waited = -1;   // last main step the side stream has waited for
-    int64_t joined = -1;   // last side step the main stream has waited for
-    int64_t joinedAt = 0;  // where
+    int64_t waited = -1;  // last main step the side stream has waited for
+    int64_t joined = -1;  // last side step the main stream has waited for
+    int64_t joinedAt = 0; // where
     SmallVector<int64_t> side;
     for (auto [i, step] : llvm::enumerate(steps)) {
       auto index = static_cast<int64_t>(i);

@@ -35,8 +35,8 @@ struct PlanBuffers : llamac::impl::PlanBuffersBase<PlanBuffers> {
   }
 
   static int64_t plan(plan::ProgramOp program) {
-    for (auto view : llvm::make_early_inc_range(
-             program.getBlock().getOps<plan::ViewOp>()))
+    for (auto view :
+         llvm::make_early_inc_range(program.getBlock().getOps<plan::ViewOp>()))
       if (view->use_empty())
         view.erase();
     auto live = llamac::liveActivations(program);

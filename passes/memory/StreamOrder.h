@@ -12,8 +12,7 @@ namespace llamac {
 /// clock).
 class StreamOrder {
 public:
-  explicit StreamOrder(unsigned streams)
-      : known(streams, Clock(streams, -1)) {}
+  explicit StreamOrder(unsigned streams) : known(streams, Clock(streams, -1)) {}
 
   /// Enters the next step.
   void enter(plan::StepOpInterface step);
@@ -40,8 +39,8 @@ private:
   unsigned stream = 0;
 };
 
-/// The step of stream 0 from which on step `index` of another stream is done, or
-/// the number of steps.
+/// The step of stream 0 from which on step `index` of another stream is done,
+/// or the number of steps.
 int64_t joinOf(llvm::ArrayRef<plan::StepOpInterface> steps, int64_t index);
 
 } // namespace llamac

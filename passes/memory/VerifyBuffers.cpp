@@ -62,12 +62,14 @@ private:
   }
 };
 
-/// Columns of a buffer that have been written since it last took over its bytes.
-/// A matrix is written panel by panel; each covers all rows.
+/// Columns of a buffer that have been written since it last took over its
+/// bytes. A matrix is written panel by panel; each covers all rows.
 class Columns {
 public:
   void clear() { written.clear(); }
-  void add(int64_t begin, int64_t end) { written[begin] = std::max(written[begin], end); }
+  void add(int64_t begin, int64_t end) {
+    written[begin] = std::max(written[begin], end);
+  }
   bool has(int64_t begin, int64_t end) const {
     for (auto [first, last] : written)
       if (first <= begin && begin < last)
@@ -192,10 +194,9 @@ struct VerifyBuffers : llamac::impl::VerifyBuffersBase<VerifyBuffers> {
       bool whole = state.written[part.buffer].has(part.first, part.last);
       if (owner == part.buffer && whole)
         continue;
-      auto error =
-          op.emitError("reads a buffer that ")
-          << (owner && owner != part.buffer ? "another has overwritten"
-                                            : "is not wholly written");
+      auto error = op.emitError("reads a buffer that ")
+                   << (owner && owner != part.buffer ? "another has overwritten"
+                                                     : "is not wholly written");
       error.attachNote(part.buffer.getLoc())
           << "the buffer is at bytes " << begin << " to " << end;
       return false;
@@ -226,8 +227,8 @@ struct VerifyBuffers : llamac::impl::VerifyBuffersBase<VerifyBuffers> {
     return true;
   }
 
-  /// Steps of two streams that use the same bytes, one of them to write, have an
-  /// order.
+  /// Steps of two streams that use the same bytes, one of them to write, have
+  /// an order.
   bool checkOrder(Operation &op, SmallVector<Part> &reads,
                   SmallVector<Part> &writes, State &state) {
     auto visit = [&](Part part, bool writing) {
