@@ -8,15 +8,15 @@
 Random weights of the real shapes are saved once a dtype as a Hugging Face directory; both sides read that. The
 reference runs as PEFT users run it: bf16 weights under autocast with float32 adapters, or all in float32, without TF32.
 
-pass 1  random adapters whose B is not zero: loss, norm and every gradient; llamarun then takes its optimizer step
-pass 2  the adapter that llamarun wrote, loaded by PEFT: the same again, logits, and the loss of seven more batches. Of
-        bf16 weights PEFT keeps the head in bf16 and rounds the trained one, so there this loss has no bar
+pass 1  random adapters whose B is not zero: every gradient of the first batch, its logits, the loss of eight batches
+pass 2  llamarun takes an optimizer step and writes the adapter, PEFT loads that: gradients, logits and loss again
 
-In bf16 both sides round, each its own way, so two figures say what a bar can ask for: how far either side is from
-float32 arithmetic on the same weights, and how far PEFT is from itself with eager attention and more padding. --weights
+In bf16 both sides round, each its own way, and a bar can ask for no more than PEFT itself keeps: the reference is also
+compared with float32 arithmetic on the same weights, and with itself with eager attention and padding to 128. A bar
+that is missed while ours is as near to PEFT as those are (SPREAD) is reported as "within PEFT's spread". --weights
 calm divides the output projections by sqrt(2 layers) and draws an embedding as large as what is added to it: each block
-adds little, as in trained models, and bf16 makes less noise. Exit code 1 if a bar is missed. Runs on a CPU as well
-(--device cpu, another --config and a plan for it).
+adds little, as in trained models, and bf16 makes less noise. Exit code 1 if a bar is missed by more. Runs on a CPU as
+well (--device cpu, another --config and a plan for it).
 """
 import argparse
 import contextlib
@@ -39,10 +39,12 @@ from transformers import LlamaConfig, LlamaForSequenceClassification
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-BATCH, MORE = 8, 7
+BATCH, BATCHES = 8, 8
 # Largest relative error of the loss; of a gradient tensor by norm; least cosine of one; largest error of a logit.
 BARS = {"bfloat16": dict(loss=1e-3, gradient=math.inf, cosine=0.999, logits=1e-2),
         "float32": dict(loss=1e-4, gradient=1e-4, cosine=0.999, logits=1e-4)}
+SPREAD = 1.5  # times PEFT's largest deviation; two independent errors of one size are 1.4 apart
+RATE = 1e-4
 
 
 def arguments():
@@ -64,7 +66,7 @@ def arguments():
 def batches(config):
     """(rows of ids, labels): sentence lengths as in SST-2, about 12 tokens, up to 66."""
     generator = torch.Generator().manual_seed(1)
-    for _ in range(1 + MORE):
+    for _ in range(BATCHES):
         lengths = torch.exp(torch.randn(BATCH, generator=generator) * 0.75 + 2.25).tolist()
         lengths = [max(3, min(66, int(n))) for n in lengths]
         rows = [torch.randint(0, config.pad_token_id, (n,), generator=generator).tolist() for n in lengths]
@@ -131,13 +133,16 @@ def reference(args, model, batch, autocast, width=0):
 
 
 def copy_of(args, folder, model, dtype, **options):
-    """The same adapters on the same weights, otherwise computed."""
+    """The same adapters on the same weights, otherwise computed.
+
+    In float32 the adapters are those that a product in bf16 sees: after a small step they may be where they were.
+    """
     copy = get_peft_model(base_model(args, folder, dtype, **options), model.peft_config["default"])
     copy = copy.float() if dtype == "float32" else copy
     source = trainable(model)
     with torch.no_grad():
         for name, parameter in trainable(copy).items():
-            parameter.copy_(source[name])
+            parameter.copy_(source[name].bfloat16() if dtype == "float32" else source[name])
     return copy
 
 
@@ -175,9 +180,10 @@ def replay(args, plan, weights, folder, source):
                 gradients={k: v.double() for k, v in load_file(f"{folder}/gradients.safetensors").items()})
 
 
-def cosine(a, b):
+def angle(a, b):
+    """1 - cosine."""
     scale = a.norm() * b.norm()
-    return float((a * b).sum() / scale) if scale else 0.0
+    return 1 - float((a * b).sum() / scale) if scale else 1.0
 
 
 def distance(a, b):
@@ -189,20 +195,27 @@ def relative(a, b):
 
 
 class Report:
-    """Collects lines and bars."""
+    """Prints figures and judges them."""
 
     def __init__(self):
-        self.passed = True
+        self.missed = self.spread = 0
 
-    def bar(self, what, value, limit, detail=""):
-        least = "cosine" in what
-        good = value >= limit if least else value <= limit
-        self.passed &= good  # a NaN passes neither comparison
-        number = f"{value:.7f}" if least else f"{value:.3e}"
-        print(f"  {what:22} {number}  bar {limit:g}  {'ok' if good else 'MISSED'}  {detail}".rstrip())
+    def bar(self, what, value, limit, detail="", spread=0.0):
+        """Least cosines are judged as 1 - cosine. `spread`: PEFT's own deviation in the same measure."""
+        verdict = "ok" if value <= limit else "within PEFT's spread" if value <= SPREAD * spread else "MISSED"
+        self.missed += verdict == "MISSED"  # a NaN is never less
+        self.spread += verdict.startswith("within")
+        asked = f"bar {limit:.0e}" if limit < math.inf else "no bar"
+        own = f"PEFT's spread {spread:.1e}" if spread else ""
+        print("  " + "  ".join(x for x in (f"{what:22} {value:.2e}", asked, verdict, own, detail) if x))
 
     def note(self, text):
         print(f"  {text}")
+
+
+def worst(measure, a, b):
+    """(largest measure of a tensor, its name)."""
+    return max((measure(a[name], b[name]), name) for name in b)
 
 
 def compare_gradients(report, bars, ours, theirs, exact, again):
@@ -212,57 +225,52 @@ def compare_gradients(report, bars, ours, theirs, exact, again):
         return
     zero = [name for name, g in theirs.items() if not g.any()]
     report.bar("gradients all zero", len(zero), 0, " ".join(zero[:3]))
-    cosines = {name: cosine(ours[name], theirs[name]) for name in theirs}
-    errors = {name: distance(ours[name], theirs[name]) for name in theirs}
-    lowest, largest = min(cosines, key=cosines.get), max(errors, key=errors.get)
-    report.bar("least cosine", cosines[lowest], bars["cosine"], f"{lowest} of {len(theirs)}")
-    report.bar("largest gradient error", errors[largest], bars["gradient"], largest)
+    others = [(exact, theirs), (again, theirs)] if exact else []
+    for what, measure, limit in (("1 - least cosine", angle, 1 - bars["cosine"]),
+                                 ("largest gradient error", distance, bars["gradient"])):
+        value, name = worst(measure, ours, theirs)
+        spread = max((worst(measure, *pair)[0] for pair in others), default=0)
+        report.bar(what, value, limit, f"{name} of {len(theirs)}", spread)
     if exact:
-        for what, a, b in (("ours to float32", ours, exact), ("PEFT's to float32", theirs, exact),
-                           ("PEFT's to its own", again, theirs)):
-            least = min(a, key=lambda name: cosine(a[name], b[name]))
-            largest = max(distance(a[name], b[name]) for name in a)
-            report.note(f"  {what:20} least cosine {cosine(a[least], b[least]):.7f}, largest error {largest:.2e}")
         nearer = sum(distance(ours[name], exact[name]) < distance(theirs[name], exact[name]) for name in theirs)
-        report.note(f"  nearer to float32 than PEFT's: {nearer} of {len(theirs)}")
+        report.note(f"nearer to float32 than PEFT's are {nearer} of {len(theirs)}")
     kinds = {}
     for name in theirs:
         kinds.setdefault(re.sub(r".*\.layers\.\d+\.\w+\.|^base_model\.model\.", "", name), []).append(name)
-    print("  | tensors | least cosine | layer | largest error | to float32: ours | PEFT | PEFT to its own |")
-    print("  |---|---|---|---|---|---|---|")
+    pairs = [(ours, theirs)] + ([(ours, exact), (theirs, exact), (again, theirs)] if exact else [])
+    more = " ours to float32 | PEFT to float32 | PEFT to itself |" if exact else ""
+    print("  | largest error | ours to PEFT |" + more)
+    print("  |---|" + "---|" * len(pairs))
     for kind, names in sorted(kinds.items()):
-        worst = min(names, key=cosines.get)
-        layer = re.search(r"layers\.(\d+)", worst)
-        far = [max(distance(a[n], b[n]) for n in names)
-               for a, b in ((ours, exact), (theirs, exact), (again, theirs))] if exact else []
-        cells = [kind, f"{cosines[worst]:.7f}", layer[1] if layer else "-", f"{max(errors[n] for n in names):.2e}",
-                 *([f"{x:.2e}" for x in far] or ["-"] * 3)]
-        print("  | " + " | ".join(cells) + " |")
+        print(f"  | {kind} |" + "".join(f" {max(distance(a[n], b[n]) for n in names):.1e} |" for a, b in pairs))
 
 
 def judge(report, bars, title, run, references, exact, again):
-    print(f"{title}  (llamarun {run['seconds']:.1f} s)")
-    for message in run["messages"][-3:]:
-        report.note(message)
-    theirs = references[0]
-    loss = relative(run["losses"][0], theirs["loss"])
+    print(f"{title}  (llamarun {run['seconds']:.1f} s; {'; '.join(run['messages'][:1])})")
+
+    def errors(a, b):
+        return [relative(x, y["loss"]) for x, y in zip(a, b)]
+
+    def rms(a, b):
+        return math.sqrt(sum(e * e for e in errors(a, b)) / len(a))
+
+    theirs, losses = references[0], [r["loss"] for r in references]
     detail = f"{run['losses'][0]:.8g} against {theirs['loss']:.8g}"
     if exact:
-        detail += f", float32 {exact[0]['loss']:.8g}, PEFT again {again['loss']:.8g}"
-    report.bar("loss", loss, bars["loss"], detail)
-    report.note(f"gradient norm          {relative(run['norms'][0], theirs['norm']):.3e}  "
-                f"({run['norms'][0]:.7g} against {theirs['norm']:.7g})")
-    if run["logits"] is not None:
-        report.bar("logits", run["logits"], bars["logits"])
-    if len(references) > 1:
-        def note(what, losses, of):
-            report.note(f"{what:22} " + " ".join(f"{relative(a, b['loss']):.1e}" for a, b in zip(losses, of)))
-        note("losses, all batches", run["losses"], references)
-        if exact:
-            note("  ours to float32", run["losses"], exact)
-            note("  PEFT's to float32", [r["loss"] for r in references], exact)
+        detail += f", float32 {exact[0]['loss']:.8g}, PEFT again {again[0]['loss']:.8g}"
+    own = [(losses, exact), ([r["loss"] for r in again], references)] if exact else []
+    report.bar("loss", relative(run["losses"][0], theirs["loss"]), bars["loss"], detail,
+               max((max(errors(*pair)) for pair in own), default=0))
+    report.bar(f"losses of {len(losses)}, rms", rms(run["losses"], references), bars["loss"], "",
+               max((rms(*pair) for pair in own), default=0))
+    if exact:
+        report.note(f"  to float32           ours {rms(run['losses'], exact):.2e}, PEFT's {rms(losses, exact):.2e}")
+    report.note(f"gradient norm          {relative(run['norms'][0], theirs['norm']):.2e}")
+    difference = max(abs(x - y) / max(1, abs(y)) for a, b in zip(again[0]["logits"], theirs["logits"])
+                     for x, y in zip(a, b)) if again else 0
+    report.bar("logits", run["logits"], bars["logits"], "", difference)
     compare_gradients(report, bars, run["gradients"], theirs["gradients"], exact and exact[0]["gradients"],
-                      again and again["gradients"])
+                      again and again[0]["gradients"])
 
 
 def case(args, dtype, plan, work, report):
@@ -283,26 +291,27 @@ def case(args, dtype, plan, work, report):
     lengths = [len(row) for row in data[0][0]]
     print(f"checkpoint made and loaded in {time.time() - start:.1f} s; batch of {lengths}, {sum(lengths)} tokens; "
           f"{len(trainable(first))} trainable tensors")
-    for title, model, source, count, rate in (
-            ("pass 1, random adapter", first, None, 1, 1e-3),
-            ("pass 2, the adapter llamarun wrote", None, f"{work}/1-{dtype}/adapter", 1 + MORE, 0.0)):
+    for title, model, source in (("pass 1, random adapter", first, None),
+                                 ("pass 2, the adapter llamarun wrote", None, f"{work}/step-{dtype}/adapter")):
         if model is None:
             model = PeftModel.from_pretrained(base_model(args, weights, dtype), source, is_trainable=True)
         folder = f"{work}/{title[5]}-{dtype}"
-        references = [reference(args, model, batch, half) for batch in data[:count]]
-        write_trace(args, folder, model, data[:count], references, rate)
+        references = [reference(args, model, batch, half) for batch in data]
+        write_trace(args, folder, model, data, references, 0.0)
         exact = again = None
         if half:
             other = copy_of(args, weights, model, "float32")
-            exact = [reference(args, other, batch, False) for batch in data[:count]]
+            exact = [reference(args, other, batch, False) for batch in data]
             other = copy_of(args, weights, model, dtype, attn_implementation="eager")
-            again = reference(args, other, data[0], True, width=128)
+            again = [reference(args, other, batch, True, width=128) for batch in data]
             del other
-        del model
         run = replay(args, plan, weights, folder, source or f"{folder}/init.safetensors")
-        bars = BARS[dtype] | (dict(loss=math.inf) if half and source else {})
-        judge(report, bars, title, run, references, exact, again)
+        judge(report, BARS[dtype], title, run, references, exact, again)
+        if not source:
+            write_trace(args, f"{work}/step-{dtype}", model, data[:1], references[:1], RATE)
+            replay(args, plan, weights, f"{work}/step-{dtype}", f"{folder}/init.safetensors")
         sys.stdout.flush()
+        del model, references, exact, again
         first = None
         if args.device == "cuda":
             torch.cuda.empty_cache()
@@ -322,8 +331,8 @@ def main():
         for plan in args.plan:
             dtype, _, path = plan.partition("=")
             case(args, dtype, path, work, report)
-    print("\nparity: " + ("ok" if report.passed else "MISSED"))
-    return 0 if report.passed else 1
+    print(f"\nparity: {report.missed} bars missed, {report.spread} within PEFT's spread")
+    return 1 if report.missed else 0
 
 
 if __name__ == "__main__":
