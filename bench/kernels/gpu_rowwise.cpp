@@ -236,8 +236,10 @@ double Runner::check(const fb::Program &program, const std::string &name,
           value = bits;
         }
         double bound = size == 2 ? 0x1p-7 : 4e-6;
-        double error = std::abs(value - part.values[i]) /
-                       (std::abs(part.values[i]) + 0.1 * magnitude) / bound;
+        double size =
+            part.sizes.empty() ? std::abs(part.values[i]) : part.sizes[i];
+        double error =
+            std::abs(value - part.values[i]) / (size + 0.1 * magnitude) / bound;
         if (value == part.values[i])
           continue;            // 0 in a row of zeros
         if (!(error <= worst)) // NaN, too

@@ -45,15 +45,16 @@ std::vector<RowResult> addNorm(const RowCase &c) {
 }
 
 std::vector<RowResult> normGradAdd(const RowCase &c) {
-  auto x = rowOf(c, 0), dy = rowOf(c, 2), add = rowOf(c, 3), out = x;
+  auto x = rowOf(c, 0), dy = rowOf(c, 2), add = rowOf(c, 3), out = x, sizes = x;
   double r = inverseRms(x), dot = 0;
   for (std::uint64_t i = 0; i < c.cols; ++i)
     dot += c.in[1](i) * dy[i] * x[i];
   for (std::uint64_t i = 0; i < c.cols; ++i) {
     double g = r * c.in[1](i) * dy[i] - x[i] * (dot / c.cols * r * r * r);
     out[i] = rounded(c, rounded(c, g) + add[i]);
+    sizes[i] = std::abs(g) + std::abs(add[i]);
   }
-  return {{c.row * c.cols, out}};
+  return {{c.row * c.cols, out, sizes}};
 }
 
 std::vector<RowResult> swiglu(const RowCase &c) {
@@ -84,7 +85,7 @@ std::vector<RowResult> gather(const RowCase &c) {
 /// All heads of one token; `width` columns of x, from column `from`.
 std::vector<RowResult> ropeFrom(const RowCase &c, std::uint64_t width,
                                 std::uint64_t from) {
-  std::vector<double> out(c.cols);
+  std::vector<double> out(c.cols), sizes(c.cols);
   for (std::uint64_t i = 0; i < c.cols; ++i)
     out[i] = c.in[0](c.row * width + from + i);
   for (unsigned time = 0; time < c.times; ++time)
@@ -94,8 +95,12 @@ std::vector<RowResult> ropeFrom(const RowCase &c, std::uint64_t width,
         double cos = c.in[1](c.row * 64 + i), sin = c.in[2](c.row * 64 + i);
         out[head + i] = rounded(c, lo * cos - hi * sin);
         out[head + i + 64] = rounded(c, hi * cos + lo * sin);
+        // Every time is rounded.
+        double size =
+            (std::abs(lo) + std::abs(hi)) * (std::abs(cos) + std::abs(sin));
+        sizes[head + i] += size, sizes[head + i + 64] += size;
       }
-  return {{c.row * c.cols, out}};
+  return {{c.row * c.cols, out, sizes}};
 }
 std::vector<RowResult> rope(const RowCase &c) {
   RowCase once = c;

@@ -24,6 +24,8 @@ struct RowCase {
 struct RowResult {
   std::uint64_t first = 0; ///< in the result
   std::vector<double> values;
+  /// What was added to get them, where that may cancel out; empty: the values.
+  std::vector<double> sizes{};
 };
 
 using Reference = std::vector<RowResult> (*)(const RowCase &);

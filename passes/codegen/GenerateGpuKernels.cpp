@@ -39,7 +39,8 @@ argumentAlignments(ModuleOp module) {
         value = view.getSource();
       }
       auto buffer = value.getDefiningOp<plan::BufferOp>();
-      int64_t bits = start | alignment | allocations.lookup(buffer.getAllocation()) |
+      int64_t bits = start | alignment |
+                     allocations.lookup(buffer.getAllocation()) |
                      static_cast<int64_t>(buffer.getOffset().value_or(0));
       alignment = bits & -bits;
     }
@@ -103,7 +104,6 @@ struct GenerateGpuKernels
         gpu::GPUModuleOp::create(builder, module.getLoc(), "gpu_kernels");
     GpuRowwiseOptions rowwise;
     rowwise.programmatic = computeCapability(arch) >= 90;
-    rowwise.clusters = computeCapability(arch) >= 90;
     llvm::StringMap<llvm::SmallVector<int64_t>> alignments =
         argumentAlignments(module);
     llvm::StringMap<GpuRowwiseShape> shapes;

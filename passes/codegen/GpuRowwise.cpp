@@ -13,13 +13,10 @@ using namespace llamac;
 using llm::RowReduceOp;
 using llm::RowwiseOp;
 
-/// Columns of a thread, of each input, from which on registers are short.
-static constexpr int64_t kWideColumns = 32;
-
 LogicalResult GpuRowwiseEmitter::analyze(const GpuRowwiseOptions &options) {
   if (failed(body.analyze("GPU")))
     return failure();
-  shape = GpuRowwiseShape::choose(body, options.alignments, options.clusters);
+  shape = GpuRowwiseShape::choose(body, options.alignments);
   for (auto [i, access] : llvm::enumerate(body.reads))
     reads.push_back({access, shape.readBytes[i], Value(), Value()});
   for (auto [j, access] : llvm::enumerate(body.writes))
@@ -93,6 +90,18 @@ void GpuRowwiseEmitter::makeResident() {
         pieceAt(base, j * shape.stride(), (before + j + 1) * shape.threads));
 }
 
+/// Keeps of a resident piece what was loaded to be kept, alone.
+void GpuRowwiseEmitter::forget(Piece &piece) {
+  Memo keep;
+  for (auto [i, kept] : llvm::enumerate(shape.kept)) {
+    Value argument = op.getBlock().getArgument(i);
+    auto it = piece.memo.find(argument);
+    if (kept && it != piece.memo.end())
+      keep[argument] = it->second;
+  }
+  piece.memo = std::move(keep);
+}
+
 /// Calls `body` for all columns of the tile, in as many pieces at a time as
 /// the shape says. What a call returns is carried to the next.
 KernelBuilder::Values
@@ -100,18 +109,8 @@ GpuRowwiseEmitter::sweep(Values carried,
                          llvm::function_ref<Values(Pieces, ValueRange)> body) {
   if (shape.resident) {
     carried = body(resident, carried);
-    // What is widened for one pass would stay so for the next.
-    bool compact = shape.vectors * shape.lanes >= kWideColumns;
-    for (Piece &piece : resident) {
-      Memo keep;
-      for (auto [i, kept] : llvm::enumerate(shape.kept))
-        if (Value argument = op.getBlock().getArgument(i);
-            kept && piece.memo.contains(argument))
-          keep[argument] = compact && argument.getType().isBF16()
-                               ? packed(piece.memo[argument])
-                               : piece.memo[argument];
-      piece.memo = std::move(keep);
-    }
+    for (Piece &piece : resident)
+      forget(piece);
     return carried;
   }
   Value first = arith::ExtUIOp::create(
@@ -222,8 +221,6 @@ void GpuRowwiseEmitter::emit(gpu::GPUFuncOp function, Value sharedMemory,
                                    NVVM::GridDepActionKind::launch_dependents);
     NVVM::GriddepcontrolOp::create(k.b, k.loc, NVVM::GridDepActionKind::wait);
   }
-  if (shape.cluster)
-    NVVM::ClusterArriveRelaxedOp::create(k.b, k.loc, UnitAttr());
   emitPosition(function);
   if (shape.resident && shape.cols > 1)
     makeResident();
@@ -274,10 +271,6 @@ llamac::emitGpuRowwise(OpBuilder &builder, gpu::GPUModuleOp target,
       builder, k.loc, symbol, builder.getFunctionType(parameters, {}));
   function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(),
                     builder.getUnitAttr());
-  if (shape.cluster)
-    function->setAttr(NVVM::NVVMDialect::getClusterDimAttrName(),
-                      builder.getDenseI32ArrayAttr(
-                          {static_cast<int32_t>(shape.chunks), 1, 1}));
   function.setKnownBlockSizeAttr(builder.getDenseI32ArrayAttr(
       {static_cast<int32_t>(shape.blockThreads()), 1, 1}));
   builder.setInsertionPointToEnd(&function.getBody().front());

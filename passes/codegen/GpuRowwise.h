@@ -14,8 +14,6 @@ struct GpuRowwiseOptions {
   /// Start and end as programmatic dependent launches do (sm_90 and later): let
   /// the next grid be placed, then wait for the memory of the one before.
   bool programmatic = false;
-  /// Rows too long for a block may be reduced by clusters (sm_90 and later).
-  bool clusters = false;
 };
 
 struct GpuRowwiseKernel {
@@ -34,7 +32,7 @@ struct GpuRowwiseKernel {
 /// aligned. The body is split at its reductions into passes over the row, which
 /// stays in registers where it fits; a maximum and the sum
 /// of exponentials below it are one pass. Sums add up per thread and lane in
-/// column order, then lanes, threads of a warp, warps and blocks of a cluster
+/// column order, then lanes, threads of a warp and warps
 /// by halving: an order that depends on the number of columns and the types
 /// alone. Max ignores NaN. Multiplications and additions of the body may be
 /// fused. A body with columns of bf16 computes their exponentials and quotients

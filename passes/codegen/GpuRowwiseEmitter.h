@@ -44,6 +44,7 @@ private:
   void emitPosition(mlir::gpu::GPUFuncOp function);
   Piece pieceAt(Value base, int64_t offset, int64_t certain);
   void makeResident();
+  void forget(Piece &piece);
   Values sweep(Values carried,
                llvm::function_ref<Values(Pieces, mlir::ValueRange)> body);
   void emitWrites();
@@ -59,7 +60,6 @@ private:
   Value comparedColumn(mlir::Operation *bodyOp, Piece &piece);
   Value address(Access &access, Piece &piece, int64_t lane = 0);
   Value loadPiece(Access &access, Piece &piece);
-  Value packed(Value value);
   void storePiece(Value value, Access &access, Piece &piece);
   Value emitOp(mlir::Operation *bodyOp,
                llvm::function_ref<Value(Value)> operand, unsigned lanes);
@@ -74,13 +74,9 @@ private:
   Value acrossWarp(llm::RowReduceOp reduce, Value x);
   Values acrossWarps(llvm::MutableArrayRef<llm::RowReduceOp> reduces,
                      Values totals);
-  Values acrossBlocks(llvm::MutableArrayRef<llm::RowReduceOp> reduces,
-                      Values totals);
   Values combineParts(llvm::MutableArrayRef<llm::RowReduceOp> reduces,
                       llvm::ArrayRef<Value> slots, int64_t count);
-  void arriveAndWait();
   int64_t slotBytes(llm::RowReduceOp reduce) const;
-  int64_t clusterBytes(llm::RowReduceOp reduce) const;
   int64_t warps() const;
 
   llm::RowwiseOp op;
@@ -97,7 +93,6 @@ private:
   Value inside; // i1: the tile has a row; null: always
   Value shared;
   int64_t sharedUsed = 0;
-  bool met = false; // all blocks of the cluster are known to run
   Memo scalars;
 };
 

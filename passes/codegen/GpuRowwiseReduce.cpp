@@ -27,18 +27,12 @@ int64_t GpuRowwiseEmitter::slotBytes(RowReduceOp reduce) const {
   return llvm::alignTo(warps() * element, 16) * shape.tiles;
 }
 
-/// Of all blocks of the cluster.
-int64_t GpuRowwiseEmitter::clusterBytes(RowReduceOp reduce) const {
-  int64_t element = reduce.getType().getIntOrFloatBitWidth() / 8;
-  return llvm::alignTo(shape.chunks * element, 16);
-}
-
 int64_t GpuRowwiseEmitter::sharedBytes() {
   int64_t bytes = 0;
-  for (auto &level : body.levels)
-    for (RowReduceOp reduce : level)
-      bytes += (warps() > 1 ? slotBytes(reduce) : 0) +
-               (shape.cluster ? clusterBytes(reduce) : 0);
+  if (warps() > 1)
+    for (auto &level : body.levels)
+      for (RowReduceOp reduce : level)
+        bytes += slotBytes(reduce);
   return bytes;
 }
 
@@ -213,43 +207,6 @@ Values GpuRowwiseEmitter::acrossWarps(MutableArrayRef<RowReduceOp> reduces,
   return combineParts(reduces, slots, warps());
 }
 
-/// All threads of the cluster meet, and see what the others wrote before.
-void GpuRowwiseEmitter::arriveAndWait() {
-  NVVM::ClusterArriveOp::create(k.b, k.loc, UnitAttr());
-  NVVM::ClusterWaitOp::create(k.b, k.loc, UnitAttr());
-}
-
-/// Over the blocks of the cluster: each writes its totals into the shared
-/// memory of all.
-Values GpuRowwiseEmitter::acrossBlocks(MutableArrayRef<RowReduceOp> reduces,
-                                       Values totals) {
-  Type word = k.b.getI32Type();
-  Value blocks = k.integer(word, shape.chunks);
-  Values slots;
-  for (RowReduceOp reduce : reduces) {
-    slots.push_back(k.at(shared, sharedUsed, k.b.getI8Type()));
-    sharedUsed += clusterBytes(reduce);
-  }
-  Value writes = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ult,
-                                       thread, blocks);
-  auto remote = LLVM::LLVMPointerType::get(
-      k.b.getContext(),
-      static_cast<unsigned>(NVVM::NVVMMemorySpace::SharedCluster));
-  Value mine = arith::ExtUIOp::create(k.b, k.loc, k.b.getI64Type(), chunk);
-  // What was begun at the start of the kernel: a block that does not run yet
-  // has no memory to write to.
-  if (!std::exchange(met, true))
-    NVVM::ClusterWaitOp::create(k.b, k.loc, UnitAttr());
-  k.when(writes, [&] {
-    for (auto [total, slot] : llvm::zip(totals, slots)) {
-      Value of = NVVM::MapaOp::create(k.b, k.loc, remote, slot, thread);
-      k.store(total, of, mine);
-    }
-  });
-  arriveAndWait();
-  return combineParts(reduces, slots, shape.chunks);
-}
-
 void GpuRowwiseEmitter::emitReductions(MutableArrayRef<RowReduceOp> reduces) {
   llvm::DenseSet<Value> seen;
   Values totals;
@@ -296,8 +253,6 @@ void GpuRowwiseEmitter::emitReductions(MutableArrayRef<RowReduceOp> reduces) {
     }
   if (warps() > 1)
     totals = acrossWarps(reduces, totals);
-  if (shape.cluster)
-    totals = acrossBlocks(reduces, totals);
   for (auto [reduce, total] : llvm::zip(reduces, totals))
     scalars[reduce->getResult(0)] = total;
 }

@@ -18,13 +18,6 @@ static constexpr int64_t kFewestThreads = 128;
 static constexpr int64_t kMostThreads = 512;
 static constexpr int64_t kStreamThreads = 512;
 static constexpr int64_t kLoneRowThreads = 1024;
-/// Blocks of a cluster, as many as any GPU that has clusters takes; their
-/// threads and registers.
-static const int64_t kMostBlocks = getenv("RK_C") ? atoi(getenv("RK_C")) : 8;
-static const int64_t kClusterThreads =
-    getenv("RK_T") ? atoi(getenv("RK_T")) : 512;
-static const int64_t kClusterRegisters =
-    getenv("RK_R") ? atoi(getenv("RK_R")) : 32;
 /// Registers that hold a row, of each thread.
 static constexpr int64_t kRegisters = 48;
 
@@ -32,8 +25,8 @@ namespace {
 
 class Chooser {
 public:
-  Chooser(RowwiseBody &body, ArrayRef<int64_t> alignments, bool clusters)
-      : body(body), alignments(alignments), clusters(clusters) {
+  Chooser(RowwiseBody &body, ArrayRef<int64_t> alignments)
+      : body(body), alignments(alignments) {
     shape.cols = body.op.getCols();
   }
 
@@ -58,7 +51,6 @@ public:
 private:
   RowwiseBody &body;
   ArrayRef<int64_t> alignments;
-  bool clusters;
   GpuRowwiseShape shape;
 
   static int64_t size(const RowwiseBody::Access &access) {
@@ -74,7 +66,7 @@ private:
 
   int64_t accessBytes(const RowwiseBody::Access &access, unsigned buffer) {
     int64_t bytes = size(access);
-    if (isVector(access) && access.index.column != 1)
+    if (!isVector(access) || access.index.column != 1)
       return bytes;
     int64_t base = buffer < alignments.size() ? alignments[buffer] : kAccess;
     int64_t all = base | kAccess | (access.index.rowAlignment() * bytes);
@@ -154,11 +146,11 @@ private:
       return llvm::divideCeil(count, vectors * kWarp) * kWarp;
     };
     if (threadsFor(most) > kLoneRowThreads || count > 8 * kLoneRowThreads) {
-      if (chooseCluster(count))
-        return;
       shape.resident = false;
       shape.vectors = kLoads;
-      shape.threads = loads() == 0 ? kLoneRowThreads : kStreamThreads;
+      // Few rows at a time, where they are read again: the L2 still has them.
+      shape.threads =
+          loads() == 0 || isReadAgain() ? kLoneRowThreads : kStreamThreads;
       return;
     }
     int64_t vectors = std::min(aim, most);
@@ -207,27 +199,6 @@ private:
     return false;
   }
 
-  /// A row that is needed in several passes, but too long for one block's
-  /// registers: the blocks of a cluster take a part each.
-  bool chooseCluster(int64_t count) {
-    if (!clusters || !isReadAgain())
-      return false;
-    int64_t most = std::max<int64_t>(1, kClusterRegisters /
-                                            std::max<int64_t>(1, registers()));
-    for (int64_t chunks = 2; chunks <= kMostBlocks; chunks *= 2) {
-      int64_t each = llvm::divideCeil(count, chunks);
-      int64_t threads = llvm::divideCeil(each, most * kWarp) * kWarp;
-      if (threads > kClusterThreads)
-        continue;
-      shape.vectors = llvm::divideCeil(each, threads);
-      shape.threads = threads;
-      shape.chunks = chunks;
-      shape.cluster = true;
-      return true;
-    }
-    return false;
-  }
-
   /// What passes after the first need again, or all if the row is short.
   void chooseKept() {
     int64_t words = 0;
@@ -244,7 +215,6 @@ private:
 } // namespace
 
 GpuRowwiseShape GpuRowwiseShape::choose(RowwiseBody &body,
-                                        ArrayRef<int64_t> alignments,
-                                        bool clusters) {
-  return Chooser(body, alignments, clusters).run();
+                                        ArrayRef<int64_t> alignments) {
+  return Chooser(body, alignments).run();
 }

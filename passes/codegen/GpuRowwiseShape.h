@@ -16,7 +16,7 @@ struct GpuRowwiseShape {
   int64_t lanes = 1;
   int64_t threads = 1; ///< a power of two up to the warp, or whole warps
   int64_t vectors = 1;
-  int64_t chunks = 1; ///< 1 if the row is reduced, but for clusters
+  int64_t chunks = 1; ///< 1 if the row is reduced
   int64_t tiles = 1;
   /// The threads hold the whole row; else the tile goes over it `vectors` at a
   /// time, once for every pass.
@@ -39,14 +39,10 @@ struct GpuRowwiseShape {
   /// Columns of one vector of all threads.
   int64_t stride() const { return threads * lanes; }
 
-  /// The tiles of a row reduce it together: they are the blocks of one cluster,
-  /// which is `chunks` blocks.
-  bool cluster = false;
-
   /// Alignment of the buffers in bytes, inputs then results; 16 where there is
-  /// no entry. `clusters`: the GPU has them (sm_90 and later).
-  static GpuRowwiseShape
-  choose(RowwiseBody &body, llvm::ArrayRef<int64_t> alignments, bool clusters);
+  /// no entry.
+  static GpuRowwiseShape choose(RowwiseBody &body,
+                                llvm::ArrayRef<int64_t> alignments);
 };
 
 } // namespace llamac

@@ -75,30 +75,6 @@ Value GpuRowwiseEmitter::loadPiece(Access &access, Piece &piece) {
       k.b, k.loc, cast<VectorType>(k.vec(access.element, lanes)), elements);
 }
 
-/// A vector of bf16 whose bits the optimizer does not see through: it stays in
-/// half the registers, and is widened again where it is used.
-Value GpuRowwiseEmitter::packed(Value value) {
-  unsigned lanes = KernelBuilder::lanesOf(value.getType());
-  if (lanes < 2)
-    return value;
-  OpBuilder &b = k.b;
-  Type word = b.getI32Type();
-  auto words = VectorType::get({static_cast<int64_t>(lanes / 2)}, word);
-  Value bits = LLVM::BitcastOp::create(b, k.loc, words, value);
-  Values hidden;
-  for (unsigned i = 0; i < lanes / 2; ++i)
-    hidden.push_back(LLVM::InlineAsmOp::create(
-                         b, k.loc, TypeRange{word},
-                         ValueRange{k.extract(bits, i)},
-                         /*asm_string=*/"", /*constraints=*/"=r,0",
-                         /*has_side_effects=*/false, /*is_align_stack=*/false,
-                         LLVM::tailcallkind::TailCallKind::None,
-                         LLVM::AsmDialectAttr(), ArrayAttr())
-                         .getRes());
-  bits = vector::FromElementsOp::create(b, k.loc, words, hidden);
-  return LLVM::BitcastOp::create(b, k.loc, value.getType(), bits);
-}
-
 void GpuRowwiseEmitter::storePiece(Value value, Access &access, Piece &piece) {
   int64_t lanes = shape.lanes, size = sizeOf(access.element);
   value = k.splat(value, lanes);
@@ -138,7 +114,7 @@ Value GpuRowwiseEmitter::uniform(Value value) {
   Value result;
   if (auto argument = dyn_cast<BlockArgument>(value)) {
     unsigned i = argument.getArgNumber();
-    result = k.loadAt(reads[i].element, readAddress(i), reads[i].bytes);
+    result = k.load(reads[i].element, readAddress(i), k.i64(0));
   } else if (auto reduce = value.getDefiningOp<RowReduceOp>()) {
     assert(shape.cols == 1 && "reductions are emitted level by level");
     result = uniform(reduce.getValue());

@@ -25,7 +25,7 @@ protected:
   GpuRowwiseShape shapeOf(int64_t cols, const std::string &element,
                           const std::string &kind,
                           ArrayRef<int64_t> alignments = {}, int64_t offset = 0,
-                          int64_t pitch = 0, bool clusters = true) {
+                          int64_t pitch = 0) {
     std::string n = std::to_string(cols),
                 width = std::to_string(pitch ? pitch : cols + offset);
     std::string x = "tensor<3x" + width + "x" + element + ">";
@@ -63,7 +63,7 @@ protected:
     module->walk([&](llm::RowwiseOp found) { op = found; });
     RowwiseBody rowBody(op, {.bf16 = true, .online = true});
     EXPECT_TRUE(succeeded(rowBody.analyze("GPU")));
-    return GpuRowwiseShape::choose(rowBody, alignments, clusters);
+    return GpuRowwiseShape::choose(rowBody, alignments);
   }
 
   /// Goes through all threads of a launch for `rows` rows as the kernel does.
@@ -114,9 +114,7 @@ TEST_F(GpuRowwiseShapeTest, CoversEveryColumnOnce) {
         EXPECT_LE(shape.blockThreads(), 1024);
         EXPECT_TRUE(shape.threads < 32 ? llvm::isPowerOf2_64(shape.threads)
                                        : shape.threads % 32 == 0);
-        EXPECT_TRUE(kind == std::string("copy") || shape.chunks == 1 ||
-                    shape.cluster);
-        EXPECT_TRUE(!shape.cluster || (shape.chunks <= 8 && shape.tiles == 1));
+        EXPECT_TRUE(kind == std::string("copy") || shape.chunks == 1);
       }
 }
 
@@ -151,17 +149,13 @@ TEST_F(GpuRowwiseShapeTest, AccessesAreAsWideAsAlignmentsAllow) {
   check(shapeOf(1024, "f32", "copy", {}, 0, 1030), 4, 8, 16);
 }
 
-TEST_F(GpuRowwiseShapeTest, LongRowsThatAreNeededTwiceGoToClusters) {
+TEST_F(GpuRowwiseShapeTest, LongRowsAreReadAgain) {
+  EXPECT_TRUE(shapeOf(14336, "bf16", "center").resident);
   GpuRowwiseShape twice = shapeOf(128256, "bf16", "center");
-  EXPECT_TRUE(twice.cluster);
-  EXPECT_TRUE(twice.resident);
-  EXPECT_TRUE(twice.kept[0]);
-  EXPECT_FALSE(shapeOf(128256, "bf16", "sum").cluster) << "one pass";
-  EXPECT_FALSE(shapeOf(14336, "bf16", "center").cluster) << "one block does";
-  EXPECT_FALSE(shapeOf(1 << 20, "bf16", "center").resident) << "too long";
-  GpuRowwiseShape old = shapeOf(128256, "bf16", "center", {}, 0, 0, false);
-  EXPECT_FALSE(old.cluster || old.resident);
-  expectCover(old, 2);
+  EXPECT_FALSE(twice.resident);
+  EXPECT_FALSE(twice.kept[0]);
+  EXPECT_EQ(twice.threads, 1024);
+  EXPECT_EQ(shapeOf(128256, "bf16", "sum").threads, 512) << "one pass";
 }
 
 } // namespace

@@ -151,14 +151,12 @@ plan.kernel @apart_5 "copy, 1024 columns" {
   }
 }
 
-// A long row that is needed twice: the most of it waits in shared memory, the
-// rest is read again.
+// A long row that is needed twice is read twice.
 // PTX-LABEL: .entry softmax_6(
 // PTX: .{{maxntid|reqntid}} 1024
 // PTX: ld.global.v4.b32
-// PTX: st.shared.v4.b32
 // PTX: bar{{(rier)?}}.sync
-// PTX: ld.shared.v4.b32
+// PTX: ld.global.v4.b32
 // PTX: st.global.v4.b32
 // PTX: ret;
 plan.kernel @softmax_6 "softmax, 128256 columns" {
@@ -187,7 +185,7 @@ plan.program @evaluate_4 kind(evaluate) tokens(4) sequences(1) {
   %z = plan.buffer in @activations at 4112 : tensor<1x1024xbf16>
   %l = plan.buffer in @activations at 8192 : tensor<8x128256xbf16>
   %p = plan.buffer in @activations at 2060288 : tensor<8x128256xbf16>
-  // CHECK: plan.launch @softmax_6 {{.*}} grid [8, 1, 1] block [1024, 1, 1] shared(196608) programmatic
+  // CHECK: plan.launch @softmax_6 {{.*}} grid [8, 1, 1] block [1024, 1, 1] programmatic
   plan.launch @softmax_6 reads(%l) writes(%p) grid [8, 1, 1] : (tensor<8x128256xbf16>) -> tensor<8x128256xbf16>
   plan.launch @apart_5 reads(%b) writes(%z) grid [1, 1, 1] : (tensor<1x1024xbf16>) -> tensor<1x1024xbf16>
 }
