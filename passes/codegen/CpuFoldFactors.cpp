@@ -9,9 +9,10 @@
 using namespace mlir;
 using namespace llamac;
 
-FailureOr<LLVM::LLVMFuncOp>
-llamac::emitCpuFoldFactors(OpBuilder &builder, ModuleOp target,
-                           StringRef symbol, llm::FoldIntoOp op) {
+FailureOr<LLVM::LLVMFuncOp> llamac::emitCpuFoldFactors(OpBuilder &builder,
+                                                       ModuleOp target,
+                                                       StringRef symbol,
+                                                       llm::FoldIntoOp op) {
   auto result = cast<RankedTensorType>(op.getType());
   if (!result.getElementType().isF32())
     return op.emitOpError("CPU kernels compute in f32");
@@ -41,11 +42,10 @@ llamac::emitCpuFoldFactors(OpBuilder &builder, ModuleOp target,
     k.loop(low, high, 1, [&](Value e) {
       Value inside = k.sub(e, field[0]);
       Value row = arith::DivUIOp::create(builder, k.loc, inside, field[2]);
-      Value column = k.sub(
-          inside, arith::MulIOp::create(builder, k.loc, row, field[2]));
+      Value column =
+          k.sub(inside, arith::MulIOp::create(builder, k.loc, row, field[2]));
       Value at = k.add(
-          k.add(field[3],
-                arith::MulIOp::create(builder, k.loc, row, field[4])),
+          k.add(field[3], arith::MulIOp::create(builder, k.loc, row, field[4])),
           column);
       k.store(k.mulf(k.load(k.f32(), params, e), scale), weights, at);
     });

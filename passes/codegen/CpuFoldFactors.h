@@ -1,7 +1,7 @@
 //===- CpuFoldFactors.h - Factors into folded weights on the CPU *- C++ -*-===//
 //
-// Work items are rows of 1024 elements of the flat parameters. scalars[0] is the
-// number of segments, which need not be in order.
+// Work items are rows of 1024 elements of the flat parameters. scalars[0] is
+// the number of segments, which need not be in order.
 //
 //===----------------------------------------------------------------------===//
 #pragma once

@@ -50,6 +50,14 @@ void Homes::copyAwkwardParts(bool stridedAttention) {
       for (OpOperand &operand : op.getOpOperands())
         if (operand.get().getDefiningOp<llm::PanelOp>())
           operand.set(copyOf(b, operand.get()));
+    // Results and slots are wanted in one piece.
+    if (isa<func::ReturnOp, llm::GradientStoreOp, llm::FlatStoreOp>(op))
+      for (OpOperand &operand : op.getOpOperands())
+        if (auto panel = operand.get().getDefiningOp<llm::PanelOp>();
+            panel &&
+            cast<RankedTensorType>(panel.getType()).getDimSize(1) !=
+                cast<RankedTensorType>(panel.getX().getType()).getDimSize(1))
+          operand.set(copyOf(b, panel));
     auto concat = dyn_cast<llm::ConcatOp>(op);
     if (!concat)
       continue;
