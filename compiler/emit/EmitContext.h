@@ -63,9 +63,8 @@ public:
   Vector<flatbuffers::Offset<flatbuffers::String>> locationTable();
 
 private:
-  using Place =
-      std::tuple<uint32_t, uint64_t, fb::DType, std::vector<uint64_t>,
-                 uint64_t>;
+  using Place = std::tuple<uint32_t, uint64_t, fb::DType, std::vector<uint64_t>,
+                           uint64_t>;
   std::map<Place, uint32_t> bufferIndex;
   std::vector<Place> bufferList;
   llvm::StringMap<uint32_t> locationIndex;

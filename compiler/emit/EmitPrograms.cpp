@@ -97,11 +97,10 @@ private:
     auto reads = indices(op.getInputs()), writes = indices(op.getOutputs());
     auto scalars = context.numbers<int64_t>(op.getScalars());
     ArrayRef<int64_t> grid = op.getGrid(), block = op.getBlock();
-    auto table = fb::CreateLaunch(b, context.kernels.lookup(op.getKernel()),
-                                  reads, writes, scalars, grid[0], grid[1],
-                                  grid[2], block[0], block[1], block[2],
-                                  op.getSharedBytes(), op.getGrain(),
-                                  op.getProgrammatic());
+    auto table = fb::CreateLaunch(
+        b, context.kernels.lookup(op.getKernel()), reads, writes, scalars,
+        grid[0], grid[1], grid[2], block[0], block[1], block[2],
+        op.getSharedBytes(), op.getGrain(), op.getProgrammatic());
     return {fb::Operation::Launch, table.Union()};
   }
 

@@ -98,9 +98,8 @@ llamac::emit::emitTensors(Context &context) {
     auto shape = context.numbers<uint64_t>(op.getGlobalShapeOrLocal());
     auto sharding = emitSharding(context, op);
     auto init = emitInit(context, op);
-    uint32_t buffer =
-        context.buffer(op.getAllocation(), op.getOffset(), op.getType(),
-                       op.getPitch().value_or(0));
+    uint32_t buffer = context.buffer(op.getAllocation(), op.getOffset(),
+                                     op.getType(), op.getPitch().value_or(0));
     table.push_back(fb::CreateTensor(context.builder, name,
                                      static_cast<fb::Role>(op.getRole()),
                                      buffer, shape, sharding, init));

@@ -52,9 +52,8 @@ struct TargetOptions {
   bool isCuda() const { return kind == "cuda"; }
   /// Empty texts take the target's default: x86-64-v3 and float32, or sm_90 and
   /// bfloat16. An arch sm_90+ asks for PTX.
-  static llvm::Expected<TargetOptions> parse(llvm::StringRef kind,
-                                             llvm::StringRef arch,
-                                             llvm::StringRef dtype);
+  static llvm::Expected<TargetOptions>
+  parse(llvm::StringRef kind, llvm::StringRef arch, llvm::StringRef dtype);
 };
 
 /// The levels of docs/architecture.md, in order.

@@ -47,9 +47,10 @@ llvm::Expected<TargetOptions> TargetOptions::parse(llvm::StringRef kind,
     target.ptx = kind == "cuda" && arch.consume_back("+");
     target.arch = arch.str();
     if (kind == "cuda" && !isGpuArch(arch))
-      return llvm::createStringError("--arch: '" + arch +
-                                     "' is no GPU architecture from sm_80 on; "
-                                     "sm_90 is one, sm_90+ that and later ones");
+      return llvm::createStringError(
+          "--arch: '" + arch +
+          "' is no GPU architecture from sm_80 on; "
+          "sm_90 is one, sm_90+ that and later ones");
     if (kind == "cpu" && arch != "x86-64-v3" && arch != "x86-64-v4" &&
         arch != "native")
       return llvm::createStringError("--arch: '" + arch +

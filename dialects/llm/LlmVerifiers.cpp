@@ -280,8 +280,7 @@ LogicalResult AttentionGradOp::verify() {
 }
 
 LogicalResult CastOp::verify() {
-  if (failed(
-          staticColumns(*this, {{"x", getX()}, {"result", getResult()}})) ||
+  if (failed(staticColumns(*this, {{"x", getX()}, {"result", getResult()}})) ||
       failed(sameRows(*this, {{"x", getX()}, {"result", getResult()}})))
     return failure();
   if (columns(getX()) == columns(getResult()))

@@ -130,8 +130,7 @@ struct AttachLora : llamac::impl::AttachLoraBase<AttachLora> {
                                  b.getF64FloatAttr(dropout));
     Value A = parameter("lora_A", r, in, llm::InitKind::Uniform,
                         1.0 / std::sqrt(static_cast<double>(in)));
-    auto tType =
-        RankedTensorType::get({xType.getDimSize(0), r}, element);
+    auto tType = RankedTensorType::get({xType.getDimSize(0), r}, element);
     Value t =
         llm::LinearOp::create(b, loc, tType, x, A, b.getF64FloatAttr(1.0));
     Value B = parameter("lora_B", out, r, llm::InitKind::Zero, 0.0);

@@ -135,10 +135,9 @@ struct AttachHead : llamac::impl::AttachHeadBase<AttachHead> {
                                      b.getF64FloatAttr(0.02));
       Value w =
           llm::ParameterOp::create(b, loc, weightType, "score.weight", init);
-      z = llm::LinearOp::create(b, loc,
-                                RankedTensorType::get({batch, labels}, f32),
-                                inFloat32(b, loc, pooled), w,
-                                b.getF64FloatAttr(1.0));
+      z = llm::LinearOp::create(
+          b, loc, RankedTensorType::get({batch, labels}, f32),
+          inFloat32(b, loc, pooled), w, b.getF64FloatAttr(1.0));
       if (kind == llm::Head::Regression)
         loss = llm::MseOp::create(b, loc, z, arg(5), arg(6));
       else

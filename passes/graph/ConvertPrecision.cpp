@@ -1,4 +1,5 @@
-//===- ConvertPrecision.cpp - Compute in one element type ---------------------===//
+//===- ConvertPrecision.cpp - Compute in one element type
+//---------------------===//
 #include "dialects/llm/LlmDialect.h"
 #include "passes/graph/Passes.h"
 
@@ -38,7 +39,8 @@ struct ConvertPrecision : llamac::impl::ConvertPrecisionBase<ConvertPrecision> {
       for (auto f : getOperation().getOps<func::FuncOp>())
         narrow(f);
     } else {
-      getOperation().emitError("compute is '") << compute << "', not f32 or bf16";
+      getOperation().emitError("compute is '")
+          << compute << "', not f32 or bf16";
       signalPassFailure();
     }
   }

@@ -146,7 +146,7 @@ private:
   std::vector<KernelHandle> kernels;
   // By the program's address in the plan.
   std::unordered_map<const fb::Program *, std::unique_ptr<Graph>> graphs;
-  std::unordered_set<const fb::Program *> preparedSteps; 
+  std::unordered_set<const fb::Program *> preparedSteps;
   SessionOptions options;
   struct Layouts {
     StagingLayout inputs, outputs;

@@ -20,17 +20,15 @@ using namespace mlir;
 
 /// Everything that shapes the plan, in one order: two spellings of one command
 /// give the same bytes.
-static std::string recorded(const CompileCommand &c,
-                            const CompilerOptions &o) {
+static std::string recorded(const CompileCommand &c, const CompilerOptions &o) {
   std::string text;
   llvm::raw_string_ostream out(text);
   out << "--target=" << c.target << " --arch=" << o.target.arch
-      << (o.target.ptx ? "+" : "") << " --dtype="
-      << (o.target.compute == "f32" ? "float32" : "bfloat16")
+      << (o.target.ptx ? "+" : "")
+      << " --dtype=" << (o.target.compute == "f32" ? "float32" : "bfloat16")
       << " --fold-adapters=" << (o.foldAdapters ? "on" : "off")
-      << " --task=" << c.task
-      << " --adapter=" << c.adapter << " --shard=" << c.shard
-      << " --per-device-batch-size=" << c.batch
+      << " --task=" << c.task << " --adapter=" << c.adapter
+      << " --shard=" << c.shard << " --per-device-batch-size=" << c.batch
       << " --max-seq-length=" << c.maxLength
       << " --gradient-accumulation-steps=" << c.accumulation;
   if (!c.buckets.empty())
@@ -59,7 +57,8 @@ static llvm::Expected<CompilerOptions> parse(const CompileCommand &c) {
         ": this llamac compiles for one device only");
   if (auto e = assign(options.task, TaskOptions::parse(c.task)))
     return e;
-  if (auto e = assign(options.target, TargetOptions::parse(c.target, c.arch, c.dtype)))
+  if (auto e = assign(options.target,
+                      TargetOptions::parse(c.target, c.arch, c.dtype)))
     return e;
   if (auto e = assign(options.stopAfter, parseLevel(c.compileTo)))
     return e;

@@ -78,7 +78,8 @@ std::shared_ptr<const Plan> DeviceFlags::loadPlan() const {
   for (auto part : plannedBytes(*loaded))
     bytes += part;
   if (deviceMemory && bytes > deviceMemory)
-    refuseMemory(*loaded, "--device-memory's limit", {deviceMemory, deviceMemory});
+    refuseMemory(*loaded, "--device-memory's limit",
+                 {deviceMemory, deviceMemory});
   return loaded;
 }
 
