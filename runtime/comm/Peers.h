@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,10 +40,14 @@ struct PeerOptions {
 
 class Peers {
 public:
+  static constexpr std::size_t kMostBytes = std::size_t{64} << 20;
+
   virtual ~Peers() = default;
+  /// With localRank and localSize, which a launcher may have left out.
   virtual const World &world() const = 0;
 
-  /// Everybody's bytes, in order of rank. All ranks call the same functions in
+  /// Everybody's bytes, in order of rank, of any lengths up to kMostBytes: for
+  /// more, in pieces. All ranks call the same functions in
   /// the same order. \throws Error(PeerLost or the failed rank's own code) with
   /// PeerFailure::message() once a peer is lost, here and in every later call.
   virtual std::vector<std::string> allGather(std::string_view mine) = 0;
@@ -53,18 +58,29 @@ public:
   }
 
   /// What this rank is doing, for messages and for finding hangs; cheap, goes
-  /// out with the next sign of life. A change counts as progress.
+  /// out with the next sign of life. A change counts as progress. Called when
+  /// the step, or the collective, begins: who is behind in their sequence is
+  /// the one that hangs.
   virtual void setStep(std::int64_t step) = 0;
   virtual void setCollective(std::string_view titleAndLocation) = 0;
   /// Phases without steps (loading, tuning, evaluation) call this now and then.
   virtual void progress() = 0;
 
-  /// Called once, from a thread of the control plane, when a peer is lost: to
-  /// abort communicators that the main thread may be blocked in.
-  virtual void onLost(std::function<void(const PeerFailure &)> action) = 0;
+  /// `action` is called once, from a thread of the control plane, when a rank
+  /// is lost or fails (this one, too): to abort communicators that the main
+  /// thread may be blocked in. Already lost: at once. Not after the returned
+  /// object is gone, whose destructor waits for a call under way.
+  using Subscription = std::shared_ptr<void>;
+  [[nodiscard]] virtual Subscription
+  onLost(std::function<void(const PeerFailure &)> action) = 0;
   /// \throws Error if a peer is lost.
   virtual void check() = 0;
+  /// The failure, once there is one; the same on every rank.
+  virtual std::optional<PeerFailure> failure() const = 0;
   /// Tells the others that this rank fails, and how; they end with its cause.
+  /// Returns when they are told, after a second at most. An error of code
+  /// PeerLost (a collective that broke) only counts if no other cause shows up
+  /// at once: what really happened is failure().
   virtual void fail(const Error &error) noexcept = 0;
   /// This rank is done; waits until all are, so that its end is no failure.
   virtual void leave() = 0;
