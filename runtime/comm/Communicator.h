@@ -5,8 +5,11 @@
 #include "runtime/comm/Peers.h"
 #include "runtime/device/Device.h"
 
+#include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
 namespace llamarun {
 
@@ -16,13 +19,30 @@ struct CollectiveCall {
   fb::CollectiveKind kind{};
   fb::DType dtype{};
   DeviceRange source, target;
+  /// For messages: "plan.fb: program 'train_64', step 7 (all_reduce sum over
+  /// dp, loc(...))".
+  std::string title{};
+};
+
+/// A collective that failed while it ran. The message begins with its title.
+class CollectiveError : public Error {
+public:
+  using Error::Error;
 };
 
 /// The collectives of one plan on one rank: a communicator for each set of axes
-/// that its steps use. Work is put on a stream of the device and is captured in
-/// its graphs; every rank of a group enqueues the same calls in the same order.
-/// Sums are taken in an order that depends on the group's size and the number
-/// of elements alone, and all ranks get the same bytes.
+/// that its steps use, all made before the first of them runs. Work is put on a
+/// stream of the device and is captured in its graphs; every rank of a group
+/// enqueues the same calls in the same order. All ranks get the same bytes, and
+/// sums are taken in an order that depends on the group's size and the number
+/// of elements alone.
+///
+/// The group's members are in ascending order of rank: an AllGather's target
+/// has their sources in this order, a ReduceScatterSum's target is the part of
+/// the source with the member's index, and a Broadcast is from the first one.
+///
+/// Ends after Peers::leave(): what it still has to send a slower rank would be
+/// lost otherwise. Must not outlive plan or peers.
 class Communicators {
 public:
   virtual ~Communicators() = default;
@@ -31,10 +51,11 @@ public:
   virtual unsigned rank() const = 0;
 
   /// Called outside capture for each collective before its program is captured:
-  /// makes the communicator, registers memory. \throws Error(BadInput) for a
-  /// dtype or size that cannot be done.
+  /// registers memory. \throws Error(BadInput) for a dtype or size that cannot
+  /// be done.
   virtual void prepare(Device &device, std::span<const std::uint8_t> axes,
                        const CollectiveCall &call) = 0;
+  /// On a CPU, work that throws CollectiveError when it runs.
   virtual void enqueue(Device &device, StreamId stream,
                        std::span<const std::uint8_t> axes,
                        const CollectiveCall &call) = 0;
@@ -43,9 +64,19 @@ public:
 };
 
 /// Gloo for a device of kind "cpu", NCCL for "cuda"; for a world of one,
-/// collectives are copies. `peers` serves to exchange addresses and ids.
-std::unique_ptr<Communicators> createCommunicators(const Plan &plan,
-                                                   Peers &peers,
-                                                   Device &device);
+/// collectives are copies. `peers` serves to exchange addresses and ids: every
+/// rank calls this at the same place among its calls of Peers.
+/// \throws Error(BadInput) unless the world has as many ranks as the grid.
+std::unique_ptr<Communicators>
+createCommunicators(const Plan &plan, Peers &peers, Device &device);
+
+/// `axes` as a bit mask, without those that have one device: the name of a
+/// communicator; 0 for that of a rank alone.
+std::uint64_t groupKey(const Grid &grid, std::span<const std::uint8_t> axes);
+/// The axes of a groupKey, ascending.
+std::vector<std::uint8_t> groupAxes(std::uint64_t key);
+/// groupKey of all collectives of the plan's programs, each once, ascending,
+/// without 0.
+std::vector<std::uint64_t> communicatorsOf(const Plan &plan);
 
 } // namespace llamarun

@@ -202,6 +202,15 @@ public:
   virtual void fill(StreamId stream, DeviceRange target, fb::DType dtype,
                     double value) = 0;
 
+  /// A function of the host as work, with the memory that it touches: only
+  /// where isAsynchronous() is false. Functions run one after another in the
+  /// order they were put in, whatever their streams. What one throws comes out
+  /// of the call that runs it (run, or this one outside a capture); work put in
+  /// after it is then dropped.
+  virtual void hostWork(StreamId stream, std::vector<DeviceRange> reads,
+                        std::vector<DeviceRange> writes,
+                        std::function<void()> work);
+
   /// Marks the work put on `stream` so far; waitEvent makes later work of
   /// another stream wait for it. An event belongs to the capture it was made
   /// in.

@@ -19,6 +19,11 @@ constexpr Entry kDevices[] = {
 
 } // namespace
 
+void Device::hostWork(StreamId, std::vector<DeviceRange>,
+                      std::vector<DeviceRange>, std::function<void()>) {
+  fail(ExitCode::BadInput, "device '", kind(), "' runs no host functions");
+}
+
 std::unique_ptr<Device> createDevice(std::string_view kind,
                                      const DeviceOptions &options) {
   std::string known;

@@ -1,31 +1,63 @@
+#include "runtime/comm/Communicator.h"
 #include "runtime/executor/Executors.h"
 #include "runtime/executor/Session.h"
+#include "runtime/plan/Ledger.h"
+#include "runtime/plan/Verify.h"
 #include "runtime/support/Error.h"
+
+#include <sstream>
 
 namespace llamarun {
 
-/// Devices that take part: the product of the axes it runs over.
-static std::uint64_t groupSize(const StepContext &context) {
-  std::uint64_t size = 1;
-  for (auto axis : *context.step.operation_as_Collective()->axes())
-    size *= context.plan.root().grid()->Get(axis)->size();
-  return size;
+static std::span<const std::uint8_t> axesOf(const fb::Collective &op) {
+  return {op.axes()->data(), op.axes()->size()};
 }
 
-// A session has no peers: every collective over one device is the identity.
+/// "plan.fb: program 'train_64', step 7 (all_reduce sum over dp, loc(...))"
+static std::string titleOf(const StepContext &context) {
+  auto &op = *context.step.operation_as_Collective();
+  auto &root = context.plan.root();
+  std::ostringstream title;
+  title << context.plan.path() << ": program '"
+        << viewOf(context.program.name()) << "', step " << context.index << " ("
+        << nameOf(op.kind()) << " over ";
+  bool first = true;
+  for (auto axis : axesOf(op)) {
+    title << (first ? "" : ",")
+          << printable(viewOf(root.grid()->Get(axis)->name()));
+    first = false;
+  }
+  title << ", "
+        << printable(viewOf(root.locations()->Get(context.step.location())))
+        << ")";
+  return title.str();
+}
+
+static CollectiveCall callOf(const StepContext &context) {
+  auto &op = *context.step.operation_as_Collective();
+  return {op.kind(), context.plan.buffer(op.source()).dtype(),
+          context.session.range(op.source()),
+          context.session.range(op.target()), titleOf(context)};
+}
+
+// A session without communicators has one device, as its plan (Session checks
+// it): a collective is the identity.
 const Executor collectiveExecutor = {
     fb::Operation::Collective,
     [](const StepContext &context) {
-      if (groupSize(context) != 1)
-        fail(ExitCode::BadInput, "a collective over ", groupSize(context),
-             " devices needs a communicator, this session runs on one device");
+      if (context.communicators)
+        context.communicators->prepare(
+            context.device, axesOf(*context.step.operation_as_Collective()),
+            callOf(context));
     },
     [](const StepContext &context) {
-      auto &op = *context.step.operation_as_Collective();
-      auto source = context.session.range(op.source());
-      auto target = context.session.range(op.target());
-      if (source.pointer != target.pointer)
-        context.device.copy(context.stream, target, source);
+      auto call = callOf(context);
+      if (context.communicators)
+        context.communicators->enqueue(
+            context.device, context.stream,
+            axesOf(*context.step.operation_as_Collective()), call);
+      else if (call.source.pointer != call.target.pointer)
+        context.device.copy(context.stream, call.target, call.source);
     }};
 
 } // namespace llamarun

@@ -9,6 +9,7 @@
 
 namespace llamarun {
 
+class Communicators;
 class Session;
 
 /// What an executor may look at.
@@ -16,9 +17,12 @@ struct StepContext {
   const Session &session;
   const Plan &plan;
   Device &device;
+  Communicators *communicators;          ///< may be null
   std::span<const KernelHandle> kernels; ///< by index in the plan
+  const fb::Program &program;
   const fb::Step &step;
-  StreamId stream; ///< the step's, or another one
+  std::uint32_t index; ///< of the step in the program
+  StreamId stream;     ///< the step's, or another one
 };
 
 /// How one kind of operation runs. `prepare` is called outside capture, before

@@ -1,5 +1,6 @@
 #include "runtime/executor/Session.h"
 
+#include "runtime/comm/Communicator.h"
 #include "runtime/executor/Executors.h"
 #include "runtime/executor/MemoryNeed.h"
 #include "runtime/plan/Inspect.h"
@@ -18,9 +19,12 @@ Session::Session(std::shared_ptr<const Plan> plan,
     fail(ExitCode::BadInput, thePlan->path(), ": plan is for target '", kind,
          "', the device is '", theDevice->kind(), "' (", theDevice->name(),
          ")");
-  if (thePlan->gridSize() != 1)
+  std::uint64_t devices =
+      options.communicators ? options.communicators->grid().devices() : 1;
+  if (thePlan->gridSize() != devices)
     fail(ExitCode::BadInput, thePlan->path(), ": plan is for a grid of ",
-         thePlan->gridSize(), " devices, this session has one");
+         thePlan->gridSize(), " devices, this session has ",
+         devices == 1 ? "one" : std::to_string(devices));
   checkMemory();
   try {
     loadCode(); // before memory: the cheaper one to refuse

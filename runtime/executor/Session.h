@@ -18,10 +18,13 @@
 
 namespace llamarun {
 
+class Communicators;
 class Session;
 struct StepContext;
 
 struct SessionOptions {
+  /// Who runs collectives: not owned, and only plans for one device do without.
+  Communicators *communicators = nullptr;
   /// Run programs step by step, not as a graph, and wait for each step: an
   /// error of the device then names the step it came from. Slow.
   bool debugSync = false;
@@ -62,7 +65,7 @@ class Session {
 public:
   /// Allocates exactly the plan's allocations, uploads Data tensors from the
   /// plan's constants, leaves everything else zero and loads the code.
-  /// \throws Error(BadInput) when the plan is for another target,
+  /// \throws Error(BadInput) when the plan is for another target or grid,
   /// Error(DoesNotFit) with the largest allocations when memory is short.
   Session(std::shared_ptr<const Plan> plan, std::unique_ptr<Device> device,
           const SessionOptions &options = {});

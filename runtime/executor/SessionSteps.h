@@ -1,6 +1,7 @@
 //===- SessionSteps.h - A program's steps, one by one ----------*- C++ -*-===//
 #pragma once
 
+#include "runtime/comm/Communicator.h"
 #include "runtime/executor/Executors.h"
 #include "runtime/executor/Session.h"
 #include "runtime/plan/Verify.h"
@@ -31,8 +32,11 @@ void Session::forEachStep(const fb::Program &program, bool oneStream,
   for (std::uint32_t i = 0; i < steps.size(); ++i) {
     auto &step = *steps.Get(i);
     try {
-      action(i, StepContext{*this, *thePlan, *theDevice, kernels, step,
+      action(i, StepContext{*this, *thePlan, *theDevice, options.communicators,
+                            kernels, program, step, i,
                             oneStream ? StreamId{0} : step.stream()});
+    } catch (const CollectiveError &) {
+      throw; // says so already
     } catch (const Error &error) {
       auto *location = thePlan->root().locations()->Get(step.location());
       fail(error.code(), thePlan->path(), ": program '", viewOf(program.name()),

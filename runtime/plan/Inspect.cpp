@@ -1,5 +1,6 @@
 #include "runtime/plan/Inspect.h"
 
+#include "runtime/plan/Ledger.h"
 #include "runtime/plan/Verify.h"
 
 #include <algorithm>
@@ -37,22 +38,6 @@ const char *nameOf(fb::CodeFormat format) {
     return "cubin";
   case fb::CodeFormat::Ptx:
     return "PTX";
-  }
-  return "unknown";
-}
-
-const char *nameOf(fb::CollectiveKind kind) {
-  switch (kind) {
-  case fb::CollectiveKind::AllReduceSum:
-    return "all_reduce sum";
-  case fb::CollectiveKind::AllReduceMax:
-    return "all_reduce max";
-  case fb::CollectiveKind::AllGather:
-    return "all_gather";
-  case fb::CollectiveKind::ReduceScatterSum:
-    return "reduce_scatter sum";
-  case fb::CollectiveKind::Broadcast:
-    return "broadcast";
   }
   return "unknown";
 }
@@ -119,7 +104,7 @@ std::vector<Ledger> collectives(const Plan &plan) {
         axes += text(plan.root().grid()->Get(axis)->name());
       }
       result.push_back(
-          {text(plan.program(p).name()), i, nameOf(op->kind()), axes,
+          {text(plan.program(p).name()), i, llamarun::nameOf(op->kind()), axes,
            std::max(plan.bytes(op->source()), plan.bytes(op->target())),
            text(plan.root().locations()->Get(steps->Get(i)->location()))});
     }

@@ -130,6 +130,12 @@ public:
     submit(makeFillWork(target, dtype, value));
   }
 
+  void hostWork(StreamId, std::vector<DeviceRange> reads,
+                std::vector<DeviceRange> writes,
+                std::function<void()> work) override {
+    submit(makeHostWork(std::move(reads), std::move(writes), std::move(work)));
+  }
+
   // Work is put in in an order that respects every event, and the graph keeps
   // all conflicts of that order: events have nothing to add.
   EventId recordEvent(StreamId) override { return 0; }

@@ -27,6 +27,7 @@ CpuGraph::CpuGraph(std::vector<std::unique_ptr<CpuWork>> captured)
   for (auto &wave : waves) {
     std::stable_sort(wave.works.begin(), wave.works.end(),
                      [](auto *x, auto *y) { return x->cost > y->cost; });
+    wave.onHost = wave.works.front()->onHost;
     std::uint32_t end = 0;
     for (auto *work : wave.works)
       wave.ends.push_back(end += work->chunks);
@@ -43,8 +44,23 @@ void CpuGraph::runChunk(void *context, std::uint32_t chunk) {
 
 void CpuGraph::run(ThreadPool &pool) const {
   pool.hold();
-  for (auto &wave : waves)
+  for (auto &wave : waves) {
+    // It may wait for another process on this machine, which wants the cores.
+    bool onlyHost = wave.onHost && wave.works.size() == 1;
+    if (onlyHost)
+      pool.release();
     pool.run(wave.ends.back(), runChunk, const_cast<Wave *>(&wave));
+    if (!wave.onHost)
+      continue;
+    try {
+      wave.works.front()->check();
+    } catch (...) {
+      pool.release();
+      throw;
+    }
+    if (onlyHost)
+      pool.hold();
+  }
   pool.release();
 }
 

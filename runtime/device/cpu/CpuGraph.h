@@ -16,7 +16,8 @@ namespace llamarun {
 /// GEMMs of adapters, which alone would keep one thread busy, so share the
 /// threads with their neighbours. Dependences come from addresses, so they are
 /// right whatever streams and events the plan has, and reuse of arena memory
-/// counts as one.
+/// counts as one. A wave has one host function at most; other threads sleep
+/// while there is nothing but that to do.
 class CpuGraph final : public Graph {
 public:
   explicit CpuGraph(std::vector<std::unique_ptr<CpuWork>> works);
@@ -28,6 +29,7 @@ private:
   struct Wave {
     std::vector<const CpuWork *> works; ///< expensive chunks first
     std::vector<std::uint32_t> ends;    ///< running sum of their chunks
+    bool onHost = false;                ///< the first is a host function
   };
   std::vector<std::unique_ptr<CpuWork>> works;
   std::vector<Wave> waves;

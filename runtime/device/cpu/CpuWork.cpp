@@ -7,6 +7,8 @@
 #include <climits>
 #include <cmath>
 #include <cstring>
+#include <exception>
+#include <utility>
 
 namespace llamarun {
 namespace {
@@ -151,9 +153,38 @@ private:
   std::uint8_t pattern[8];
 };
 
+class HostWork final : public CpuWork {
+public:
+  HostWork(std::vector<DeviceRange> read, std::vector<DeviceRange> written,
+           std::function<void()> work)
+      : work(std::move(work)) {
+    reads = std::move(read);
+    writes = std::move(written);
+    onHost = true;
+    cost = 1e12;
+  }
+  void run(std::uint32_t) const override {
+    try {
+      work();
+    } catch (...) {
+      thrown = std::current_exception();
+    }
+  }
+  void check() const override {
+    if (thrown)
+      std::rethrow_exception(std::exchange(thrown, nullptr));
+  }
+
+private:
+  std::function<void()> work;
+  mutable std::exception_ptr thrown;
+};
+
 } // namespace
 
 bool CpuWork::conflicts(const CpuWork &other) const {
+  if (onHost && other.onHost)
+    return true;
   return anyOverlap(writes, other.writes) || anyOverlap(writes, other.reads) ||
          anyOverlap(reads, other.writes);
 }
@@ -203,6 +234,13 @@ std::unique_ptr<CpuWork> makeCopyWork(DeviceRange target, DeviceRange source) {
 std::unique_ptr<CpuWork> makeFillWork(DeviceRange target, fb::DType dtype,
                                       double value) {
   return std::make_unique<FillWork>(target, fillPattern(dtype, value));
+}
+
+std::unique_ptr<CpuWork> makeHostWork(std::vector<DeviceRange> reads,
+                                      std::vector<DeviceRange> writes,
+                                      std::function<void()> work) {
+  return std::make_unique<HostWork>(std::move(reads), std::move(writes),
+                                    std::move(work));
 }
 
 } // namespace llamarun

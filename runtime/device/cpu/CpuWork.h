@@ -6,6 +6,7 @@
 #include "runtime/device/cpu/CpuCode.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -16,11 +17,15 @@ namespace llamarun {
 class CpuWork {
 public:
   virtual ~CpuWork() = default;
+  /// Must not throw.
   virtual void run(std::uint32_t chunk) const = 0;
+  /// Throws what a host function threw in run().
+  virtual void check() const {}
 
   std::uint32_t chunks = 1;
   double cost = 0; ///< of one chunk, about nanoseconds: to balance threads
   std::vector<DeviceRange> reads, writes;
+  bool onHost = false; ///< such works keep their order
 
   /// True if the two may not run at the same time.
   bool conflicts(const CpuWork &other) const;
@@ -46,5 +51,10 @@ std::unique_ptr<CpuWork> makeLaunchWork(const LaunchCall &call,
 std::unique_ptr<CpuWork> makeCopyWork(DeviceRange target, DeviceRange source);
 std::unique_ptr<CpuWork> makeFillWork(DeviceRange target, fb::DType dtype,
                                       double value);
+/// One chunk, dear enough to be begun first: `work` may wait for other
+/// processes.
+std::unique_ptr<CpuWork> makeHostWork(std::vector<DeviceRange> reads,
+                                      std::vector<DeviceRange> writes,
+                                      std::function<void()> work);
 
 } // namespace llamarun
