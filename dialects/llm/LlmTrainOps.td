@@ -168,7 +168,8 @@ def Llm_OptimizerStepOp : Llm_Op<"optimizer_step", [MemoryEffects<[MemRead, MemW
     Reads the gradients of all `parameters`, and `hyper` (docs/plan.md): clips by
     `max_grad_norm/(norm + 1e-6)` (torch clip_grad_norm_), takes the learning rate
     of the linear schedule at the state `optimizer.step`, and updates parameters and
-    moments as torch.optim.AdamW does. `clear_gradients` sets them to zero afterwards.
+    moments as torch.optim.AdamW does, or, if the norm is not finite, leaves all of
+    them and the state as they are. `clear_gradients` sets gradients to zero afterwards.
 
     ```mlir
     %norm, %lr = llm.optimizer_step ["score.weight"] %hyper : tensor<8xf64> -> tensor<1xf32>, tensor<1xf32>

@@ -5,6 +5,8 @@
 
 #include "mlir/IR/BuiltinOps.h"
 
+#include <limits>
+
 namespace llamac {
 #define GEN_PASS_DEF_LOWEROPTIMIZER
 #include "passes/fuse/Passes.h.inc"
@@ -27,6 +29,7 @@ enum Coefficient {
   StepSize,
   CorrectionRoot,
   Epsilon,
+  Applies, // 1, or 0: the update is skipped
   kCoefficients
 };
 
@@ -134,11 +137,11 @@ private:
     Value ratio = k.div(maxNorm, k.add(normIn, k.constant(1e-6)));
     Value oneF = k.constant(1.0);
     Value clip = select(less(ratio, oneF), ratio, oneF);
-    // A NaN norm must stay visible in the update, as it does in torch.
-    Value ordered = arith::CmpFOp::create(body, loc, arith::CmpFPredicate::UNO,
-                                          normIn, normIn);
-    clip = select(ordered, normIn, clip);
     clip = select(less(zero, hyper[MaxNorm]), clip, oneF);
+    // Of gradients that are not finite nothing is kept: who sees the norm finds
+    // parameters and state as they were and can look for the cause.
+    Value finite =
+        less(normIn, k.constant(std::numeric_limits<double>::infinity(), f32));
 
     Value values[kCoefficients] = {
         clip,
@@ -148,15 +151,16 @@ private:
         narrow(k.sub(one, hyper[Beta2])),
         narrow(k.div(rate, k.sub(one, newPower1))),
         narrow(sqrt(k.sub(one, newPower2))),
-        narrow(hyper[Eps])};
+        narrow(hyper[Eps]),
+        select(finite, oneF, k.constant(0.0))};
     auto type = vector(kCoefficients, f32);
     for (int i = 0; i < kCoefficients; ++i)
       k.yield(values[i], type, k.at(i), 0);
     k.yield(narrow(rate), vector(1, f32), k.at(0));
     Value next = arith::AddIOp::create(body, loc, step, k.integer(1));
-    k.yield(next, vector(1, i64), k.at(0));
-    k.yield(newPower1, vector(1, f64), k.at(0));
-    k.yield(newPower2, vector(1, f64), k.at(0));
+    k.yield(select(finite, next, step), vector(1, i64), k.at(0));
+    k.yield(select(finite, newPower1, power1), vector(1, f64), k.at(0));
+    k.yield(select(finite, newPower2, power2), vector(1, f64), k.at(0));
     auto results = named(k.finish(), "schedule");
     store(llm::Flat::Step, results[2]);
     store(llm::Flat::Beta1Power, results[3]);
@@ -164,7 +168,7 @@ private:
     return {results[0], results[1]};
   }
 
-  /// torch.optim.AdamW, element by element, in place.
+  /// torch.optim.AdamW, element by element, in place; or nothing.
   void update(Value g, Value coefficients) {
     RowwiseBuilder k(b, loc, flat.getDimSize(0), flat.getDimSize(1));
     Value p = k.input(load(llm::Flat::Parameters, flat), k.element());
@@ -182,8 +186,11 @@ private:
     Value root = math::SqrtOp::create(k.body(), loc, newV);
     Value denominator = k.add(k.div(root, c[CorrectionRoot]), c[Epsilon]);
     Value newP = k.sub(decayed, k.mul(c[StepSize], k.div(newM, denominator)));
-    for (Value value : {newP, newM, newV})
-      k.yield(value, flat, k.element());
+    Value applies = arith::CmpFOp::create(
+        k.body(), loc, arith::CmpFPredicate::OGT, c[Applies], k.constant(0.0));
+    for (auto [fresh, old] : {std::pair(newP, p), {newM, m}, {newV, v}})
+      k.yield(arith::SelectOp::create(k.body(), loc, applies, fresh, old), flat,
+              k.element());
     auto results = named(k.finish(), "adamw");
     store(llm::Flat::Parameters, results[0]);
     store(llm::Flat::FirstMoments, results[1]);

@@ -85,6 +85,7 @@ def LowerOptimizer : Pass<"fuse-lower-optimizer", "mlir::ModuleOp"> {
     two kernels, a scalar kernel for clipping, schedule and bias corrections (in
     float64), and one AdamW kernel over all parameters at once. Formulas: torch
     clip_grad_norm_, torch.optim.AdamW, transformers get_linear_schedule_with_warmup.
+    If the norm is not finite, parameters, moments and state stay as they were.
     Test: test/passes/fuse/lower-optimizer.mlir.
 
     ```mlir
