@@ -6,11 +6,15 @@
 #include <gloo/transport/tcp/device.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstring>
+#include <ctime>
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <signal.h>
 #include <stdexcept>
 #include <vector>
 
@@ -33,6 +37,33 @@ struct Group {
   bool aborted = false;
 };
 
+/// Gloo writes with writev, and a connection that a peer has closed answers
+/// with SIGPIPE: not for this thread, nor for one that it starts meanwhile.
+class NoSigpipe {
+public:
+  NoSigpipe() {
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    sigset_t pending;
+    sigpending(&pending);
+    wasPending = sigismember(&pending, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, &before);
+  }
+  ~NoSigpipe() {
+    timespec now{};
+    while (!wasPending && sigtimedwait(&pipe, nullptr, &now) < 0 &&
+           errno == EINTR) {
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+  NoSigpipe(const NoSigpipe &) = delete;
+  NoSigpipe &operator=(const NoSigpipe &) = delete;
+
+private:
+  sigset_t pipe, before;
+  bool wasPending;
+};
+
 void tell(char *error, const std::exception &exception) {
   std::strncpy(error, exception.what(), GlooTable::kError - 1);
   error[GlooTable::kError - 1] = 0;
@@ -40,6 +71,7 @@ void tell(char *error, const std::exception &exception) {
 
 void *open(const char *address, std::uint32_t rank, std::uint32_t size,
            std::uint32_t patience, char *error) try {
+  NoSigpipe quiet; // Gloo's thread keeps the mask
   auto group = std::make_unique<Group>();
   group->device = transport::tcp::CreateDevice(transport::tcp::attr(address));
   group->context = group->device->createContext(static_cast<int>(rank),
@@ -66,6 +98,7 @@ void address(void *handle, std::uint32_t peer, void *bytes) {
 
 GlooResult connect(void *handle, std::uint32_t peer, const void *bytes,
                    char *error) try {
+  NoSigpipe quiet;
   auto &pair =
       static_cast<Group *>(handle)->context->getPair(static_cast<int>(peer));
   auto size = pair->address().bytes().size();
@@ -111,6 +144,7 @@ private:
 GlooResult exchange(void *handle, const GlooTransfer *sends,
                     std::uint32_t sendCount, const GlooTransfer *receives,
                     std::uint32_t receiveCount, char *error) try {
+  NoSigpipe quiet;
   auto &group = *static_cast<Group *>(handle);
   Current current(group, sends, sendCount, receives, receiveCount);
   // From here on abort() finds the buffers; before, it left this.

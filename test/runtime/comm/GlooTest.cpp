@@ -226,6 +226,7 @@ TEST(Gloo, AbortEndsTheWait) {
 TEST(Gloo, LostMemberIsNamed) {
   runRanks(3, [](ThreadPeers &peers) {
     auto rank = std::make_unique<Rank>(peers, 3, 1);
+    peers.barrier(); // all are connected
     if (rank->rank == 2) {
       rank.reset();
       peers.fail(Error(ExitCode::PeerLost, "rank 2 was killed"));

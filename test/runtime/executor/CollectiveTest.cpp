@@ -84,6 +84,7 @@ TEST(Collective, LostPeerNamesProgramStepAndLocation) {
       auto plan = sumPlan(1, 2).load();
       auto device = createDevice("cpu", {.threads = 2});
       auto communicators = createCommunicators(*plan, peers, *device);
+      peers.barrier(); // both are connected
       if (peers.world().rank == 1) {
         communicators.reset();
         peers.fail(Error(ExitCode::Numerics, "rank 1 saw a NaN"));
