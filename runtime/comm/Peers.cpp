@@ -5,6 +5,8 @@
 namespace llamarun {
 
 std::string PeerFailure::message() const {
+  if (rank == kJob)
+    return cause;
   std::string text = "rank " + std::to_string(rank);
   if (!host.empty())
     text += " on host " + host;

@@ -22,6 +22,9 @@ namespace llamarun {
 
 /// Why a job ends: the first cause that was seen, the same on every rank.
 struct PeerFailure {
+  /// Stands for no rank in particular: the cause names whom it concerns.
+  static constexpr unsigned kJob = ~0u;
+
   unsigned rank = 0; ///< whose failure it is
   std::string host;
   std::string cause; ///< "killed by signal 9", "no sign of life for 60 s", ...

@@ -8,10 +8,12 @@
 #include "runtime/train/Initialize.h"
 #include "runtime/train/LoadWeights.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <map>
 #include <optional>
+#include <thread>
 
 namespace llamarun {
 
@@ -25,7 +27,8 @@ void DeviceFlags::addTo(CLI::App &app) {
                  "Directory of tokenizer and config.json, if it is not that of "
                  "the weights");
   app.add_option("--threads", threads,
-                 "CPU threads for the device and for tokenizing; 0 = all")
+                 "CPU threads for the device and for tokenizing; 0 = all, "
+                 "shared by the ranks of a host")
       ->check(CLI::Range(0u, 4096u))
       ->capture_default_str();
   app.add_option("--device-memory", deviceMemory,
@@ -33,7 +36,9 @@ void DeviceFlags::addTo(CLI::App &app) {
                  "suffix as in 500MB, 8GiB; 0 = whatever the device has")
       ->transform(CLI::AsSizeValue(false))
       ->default_str("0");
-  app.add_option("--gpu", gpu, "Which of the visible GPUs")
+  app.add_option("--gpu", gpu,
+                 "Which of the visible GPUs; of several ranks on a host the "
+                 "first one's")
       ->check(CLI::Range(0u, 1023u))
       ->capture_default_str();
   static const std::map<std::string, Tune> kTune{
@@ -45,6 +50,11 @@ void DeviceFlags::addTo(CLI::App &app) {
       ->option_text("off|load|force [load]");
   app.add_option("--tune-file", tuneFile,
                  "Where they are kept; default: PLAN.tune");
+  app.add_option("--timeout", timeout,
+                 "Seconds after which a rank that is missing or makes no "
+                 "progress ends the job")
+      ->check(CLI::Range(0.1, 1e6))
+      ->capture_default_str();
   app.add_flag("--debug-sync", debugSync,
                "Run programs step by step and wait for each: finds the step of "
                "a device error, the parameter of a NaN. Slow");
@@ -80,7 +90,31 @@ std::shared_ptr<const Plan> DeviceFlags::loadPlan() const {
   if (deviceMemory && bytes > deviceMemory)
     refuseMemory(*loaded, "--device-memory's limit",
                  {deviceMemory, deviceMemory});
+  job = Job::begin(*loaded, timeout);
   return loaded;
+}
+
+unsigned DeviceFlags::threadCount() const {
+  unsigned local = job ? job->world().localSize : 1;
+  if (threads || local <= 1)
+    return threads;
+  return std::max(1u, std::thread::hardware_concurrency() / local);
+}
+
+/// A launcher may have given each rank a GPU of its own to see.
+static bool seesOneGpu() {
+  auto visible = processEnvironment()("CUDA_VISIBLE_DEVICES");
+  return visible && visible->find(',') == visible->npos;
+}
+
+Ranks DeviceFlags::ranks(const Plan &loaded) const {
+  return job ? Ranks(loaded, job->peers.get()) : Ranks();
+}
+
+unsigned DeviceFlags::ordinal() const {
+  if (!job || job->world().localSize <= 1 || seesOneGpu())
+    return gpu;
+  return gpu + job->world().localRank;
 }
 
 std::unique_ptr<Session> DeviceFlags::open(std::shared_ptr<const Plan> loaded,
@@ -93,22 +127,25 @@ std::unique_ptr<Session> DeviceFlags::open(std::shared_ptr<const Plan> loaded,
   else
     checkpoint = HfCheckpoint::open(weights);
   DeviceOptions options;
-  options.threads = threads;
-  options.ordinal = gpu;
+  options.threads = threadCount();
+  options.ordinal = ordinal();
   options.tune = tune;
   options.tuneFile = tuneFile.empty() ? plan + ".tune" : tuneFile;
   options.note = [](const std::string &text) {
     std::fprintf(stderr, "llamarun: %s\n", text.c_str());
   };
   auto device = createDevice(viewOf(loaded->target().kind()), options);
-  auto session =
-      std::make_unique<Session>(std::move(loaded), std::move(device),
-                                SessionOptions{.debugSync = debugSync});
+  Ranks here = ranks(*loaded);
+  Communicators *communicators =
+      job ? &job->makeCommunicators(*loaded, *device) : nullptr;
+  auto session = std::make_unique<Session>(
+      std::move(loaded), std::move(device),
+      SessionOptions{.debugSync = debugSync, .communicators = communicators});
   if (checkpoint)
-    loadWeights(*session, *checkpoint, threads);
+    loadWeights(*session, *checkpoint, threadCount(), here);
   else
-    drawWeights(*session, weightSeed, threads);
-  initializeTensors(*session, seed);
+    drawWeights(*session, weightSeed, threadCount(), here);
+  initializeTensors(*session, seed, here);
   return session;
 }
 

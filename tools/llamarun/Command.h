@@ -8,6 +8,8 @@
 
 #include "runtime/executor/Session.h"
 #include "runtime/plan/Plan.h"
+#include "runtime/train/Ranks.h"
+#include "tools/llamarun/Job.h"
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
@@ -37,6 +39,9 @@ struct DeviceFlags {
   Tune tune = Tune::Load;
   std::string tuneFile; ///< empty: beside the plan
   bool debugSync = false;
+  double timeout = 60; ///< seconds
+  /// Of the loaded plan; its ranks, with one device this process alone.
+  mutable std::shared_ptr<Job> job;
 
   void addTo(CLI::App &app);
 
@@ -47,12 +52,20 @@ struct DeviceFlags {
   /// are random and --tokenizer is not given.
   std::string tokenizerDirectory() const;
 
-  /// Loads and verifies the plan and refuses it if it needs more than
-  /// --device-memory.
+  /// Loads and verifies the plan, refuses it if it needs more than
+  /// --device-memory, and begins its job (Job.h).
   std::shared_ptr<const Plan> loadPlan() const;
 
+  /// --threads, or this rank's share of the host's.
+  unsigned threadCount() const;
+  /// This process in the grid of `plan`, for the training loop.
+  Ranks ranks(const Plan &plan) const;
+  /// The GPU that this rank takes.
+  unsigned ordinal() const;
+
   /// A session on the plan's device with the checkpoint's weights, first values
-  /// drawn from `seed`.
+  /// drawn from `seed`. Ranks of one host take one GPU after the other, from
+  /// --gpu on, and share its CPUs.
   std::unique_ptr<Session> open(std::shared_ptr<const Plan> plan,
                                 std::uint64_t seed) const;
 };

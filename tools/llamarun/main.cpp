@@ -5,27 +5,13 @@
 //===----------------------------------------------------------------------===//
 #include "runtime/support/Error.h"
 #include "tools/llamarun/Command.h"
+#include "tools/llamarun/Job.h"
 
 #include <cstdio>
-#include <filesystem>
 #include <iostream>
 #include <new>
-#include <string>
 
 using namespace llamarun;
-
-/// One line on standard error, whatever the message holds.
-static int report(std::string message, ExitCode code) {
-  // A table (what takes the memory) becomes a list.
-  for (std::size_t at; (at = message.find('\n')) != message.npos;) {
-    std::size_t end = message.find_first_not_of(" \n", at);
-    bool title = at > 0 && message[at - 1] == ':';
-    message.replace(at, (end == message.npos ? message.size() : end) - at,
-                    title ? " " : "; ");
-  }
-  std::fprintf(stderr, "llamarun: error: %s\n", message.c_str());
-  return static_cast<int>(code);
-}
 
 int main(int argc, char **argv) {
   CLI::App app{"Runs the plans that llamac makes: trains adapters of Llama "
@@ -42,23 +28,28 @@ int main(int argc, char **argv) {
   addInspect(app, command);
   addReplay(app, command);
 
+  auto end = [](ExitCode code, const char *why) {
+    return endJob(Error(code, why));
+  };
   try {
     app.parse(argc, argv);
     int code = command();
     if (std::fflush(stdout) || !std::cout.flush())
-      return report("cannot write to standard output", ExitCode::Storage);
+      fail(ExitCode::Storage, "cannot write to standard output");
+    if (auto job = Job::current())
+      job->leave();
     return code;
+  } catch (const JobEnded &ended) {
+    return ended.code;
   } catch (const CLI::ParseError &error) {
     if (error.get_exit_code() == 0) // --help, --version
       return app.exit(error);
-    return report(error.what(), ExitCode::Usage);
+    return end(ExitCode::Usage, error.what());
   } catch (const Error &error) {
-    return report(error.what(), error.code());
+    return endJob(error);
   } catch (const std::bad_alloc &) {
-    return report("out of memory", ExitCode::DoesNotFit);
-  } catch (const std::filesystem::filesystem_error &error) {
-    return report(error.what(), ExitCode::BadInput);
-  } catch (const std::exception &error) {
-    return report(error.what(), ExitCode::BadInput);
+    return end(ExitCode::DoesNotFit, "out of memory");
+  } catch (const std::exception &error) { // filesystem_error and others
+    return end(ExitCode::BadInput, error.what());
   }
 }
