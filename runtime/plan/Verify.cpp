@@ -184,6 +184,7 @@ void verifyPlan(const fb::Plan &plan, const std::string &name) {
   verify::checkTensors(context);
   verify::checkCode(context);
   verify::checkPrograms(context);
+  verify::checkCollectives(context);
 }
 
 } // namespace llamarun

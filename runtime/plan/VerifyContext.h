@@ -90,6 +90,10 @@ void checkAligned(const Context &context, const flatbuffers::Vector<T> *vector,
 void checkPacked(const Context &context, std::uint64_t buffer,
                  const char *what);
 
+/// A buffer that a step may write to.
+void checkWritable(const Context &context, std::uint64_t index,
+                   const char *what);
+
 /// "[2, 3]"
 std::string show(const flatbuffers::Vector<std::uint64_t> *shape);
 
@@ -101,5 +105,8 @@ void checkCode(Context &context);     ///< code objects, kernels, locations
 void checkPrograms(Context &context); ///< bindings and steps
 void checkBindings(Context &context, const fb::Program &program);
 void checkSteps(Context &context, const fb::Program &program);
+void checkCollective(const Context &context, const fb::Collective &op);
+/// Order of collectives within and between programs.
+void checkCollectives(Context &context);
 
 } // namespace llamarun::verify

@@ -5,7 +5,6 @@
 #include <string>
 
 namespace llamarun::verify {
-namespace {
 
 void checkWritable(const Context &context, std::uint64_t index,
                    const char *what) {
@@ -13,6 +12,8 @@ void checkWritable(const Context &context, std::uint64_t index,
   context.require(context.categoryOf(index) != fb::Category::Constants, what,
                   " writes to a constant");
 }
+
+namespace {
 
 /// A matrix as it lies in its buffer: `rows` x `columns` of leading dimension
 /// `leading`, all in elements.
@@ -153,42 +154,6 @@ void checkFill(const Context &context, const fb::Fill &fill) {
   else if (dtype == fb::DType::I64)
     fits = whole && std::fabs(value) <= 9007199254740992.0;
   context.require(fits, value, " is no ", nameOf(dtype));
-}
-
-void checkCollective(const Context &context, const fb::Collective &op) {
-  context.require(op.kind() <= fb::CollectiveKind::MAX,
-                  "unknown kind of collective");
-  auto *grid = context.plan.grid();
-  std::uint64_t used = 0, parts = 1;
-  for (std::size_t i = 0; i < sizeOf(op.axes()); ++i) {
-    auto axis = op.axes()->Get(i);
-    context.require(axis < sizeOf(grid) && !(used >> axis & 1),
-                    "a missing or repeated grid axis");
-    used |= 1ull << axis;
-    parts *= grid->Get(axis)->size();
-  }
-  context.require(used != 0, "no grid axis");
-  context.checkBuffer(op.source(), "the source");
-  checkWritable(context, op.target(), "the target");
-  checkPacked(context, op.source(), "the source");
-  checkPacked(context, op.target(), "the target");
-  context.require(context.buffer(op.source()).dtype() ==
-                      context.buffer(op.target()).dtype(),
-                  "source and target differ in dtype");
-  auto source = context.counts[op.source()];
-  auto target = context.counts[op.target()];
-  if (op.kind() == fb::CollectiveKind::AllGather)
-    source *= parts;
-  if (op.kind() == fb::CollectiveKind::ReduceScatterSum)
-    target *= parts;
-  context.require(source == target, "source of ", context.counts[op.source()],
-                  " and target of ", context.counts[op.target()],
-                  " elements over ", parts, " devices");
-  auto &from = context.ranges[op.source()];
-  auto &to = context.ranges[op.target()];
-  bool inPlace = from.begin == to.begin && from.end == to.end;
-  context.require(inPlace || !from.overlaps(to),
-                  "source and target overlap in part");
 }
 
 void checkOperation(const Context &context, const fb::Step &step) {
