@@ -65,10 +65,15 @@ void buildTrain(OpPassManager &pm, const CompilerOptions &o) {
 }
 
 void buildSharded(OpPassManager &pm, const CompilerOptions &o) {
-  PartitionOptions grid;
+  AnnotateOptions grid;
   grid.dp = o.grid.dp;
   grid.tp = o.grid.tp;
-  pm.addPass(createPartition(grid));
+  pm.addPass(createAnnotate(grid));
+  if (o.grid.dp > 1 || o.grid.tp > 1) {
+    pm.addPass(createPartition());
+    pm.addPass(createCSEPass());
+    pm.addPass(createBucketGradients());
+  }
   pm.addPass(createVerifySharded());
 }
 
@@ -76,6 +81,7 @@ void buildFused(OpPassManager &pm, const CompilerOptions &o) {
   pm.addPass(createLowerLinear());
   if (o.foldAdapters)
     pm.addPass(createFoldAdapters());
+  pm.addPass(createLowerGathers());
   pm.addPass(createFuseMatmulAdd());
   pm.addPass(createLowerOptimizer());
   pm.addPass(createLowerToRowwise());

@@ -27,6 +27,10 @@ def Llm_Dialect : Dialect {
     static constexpr llvm::StringLiteral kAdapterAttr = "llm.adapter";
     static constexpr llvm::StringLiteral kLevelAttr = "llm.level";
     static constexpr llvm::StringLiteral kSourceAttr = "llm.source";
+    /// Of a weight or parameter that is a part: shape of the whole, and for
+    /// each dimension the grid axes that split it (as shard.sharding spells it).
+    static constexpr llvm::StringLiteral kWholeShapeAttr = "llm.whole_shape";
+    static constexpr llvm::StringLiteral kSplitAxesAttr = "llm.split_axes";
   }];
 }
 

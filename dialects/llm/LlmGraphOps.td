@@ -240,15 +240,25 @@ def Llm_DropoutOp : Llm_GraphOp<"dropout", [RowwiseLowering, AllTypesMatch<["x",
   let description = [{
     The draw is a function of `random` (seed, micro-batch), `key` and the global
     element index alone (SplitMix64), so every layout draws the same mask and the
-    gradient is the same op applied to the gradient.
+    gradient is the same op applied to the gradient. `part`: x is the columns that
+    number `place[axis]` of `parts` devices holds (`place`: the input grid_index).
 
     ```mlir
     %d = llm.dropout %x, %random key "layers.0.q_proj" p 1.0e-01 : tensor<8x64xf32>, tensor<2xi64>
+    %e = llm.dropout %y, %random key "layers.0.o_proj" p 1.0e-01 part %place axis 1 of 2
+           : tensor<8x32xf32>, tensor<2xi64>, tensor<2xi32>
     ```
   }];
-  let arguments = (ins Llm_Matrix:$x, Llm_Ints:$random, StrAttr:$key, F64Attr:$p);
+  let arguments = (ins Llm_Matrix:$x, Llm_Ints:$random, StrAttr:$key, F64Attr:$p,
+                       Optional<Llm_Ints>:$place, DefaultValuedAttr<I64Attr, "0">:$axis,
+                       DefaultValuedAttr<I64Attr, "1">:$parts);
   let results = (outs Llm_Matrix:$result);
-  let assemblyFormat = "$x `,` $random `key` $key `p` $p attr-dict `:` type($x) `,` type($random)";
+  let builders = [OpBuilder<(ins "::mlir::Type":$type, "::mlir::Value":$x, "::mlir::Value":$random,
+                                 "::mlir::StringAttr":$key, "::mlir::FloatAttr":$p)>];
+  let assemblyFormat = [{
+    $x `,` $random `key` $key `p` $p (`part` $place^ `axis` $axis `of` $parts)? attr-dict
+    `:` type($x) `,` type($random) (`,` type($place)^)?
+  }];
   let hasVerifier = 1;
 }
 

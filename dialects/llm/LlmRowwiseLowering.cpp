@@ -219,6 +219,12 @@ static Value splitMix64(RowwiseBuilder &k, Value z) {
   return shiftXor(z, 31);
 }
 
+void DropoutOp::build(OpBuilder &b, OperationState &state, Type type, Value x,
+                      Value random, StringAttr key, FloatAttr p) {
+  build(b, state, type, x, random, key, p, Value(), b.getI64IntegerAttr(0),
+        b.getI64IntegerAttr(1));
+}
+
 Lowered DropoutOp::lowerToRowwise(OpBuilder &b) {
   constexpr uint64_t kGamma = 0x9E3779B97F4A7C15ull;
   int64_t cols = dim(getX(), 1);
@@ -242,8 +248,15 @@ Lowered DropoutOp::lowerToRowwise(OpBuilder &b) {
   stream = splitMix64(k, plus(stream, timesGamma(plus(batch, k.integer(1)))));
   Value row = RowIndexOp::create(body, getLoc(), b.getI64Type());
   Value col = ColumnIndexOp::create(body, getLoc(), b.getI64Type());
-  Value element =
-      plus(arith::MulIOp::create(body, getLoc(), row, k.integer(cols)), col);
+  int64_t wholeCols = cols * static_cast<int64_t>(getParts());
+  if (getPlace()) {
+    Value place = arith::ExtSIOp::create(body, getLoc(), b.getI64Type(),
+                                         k.input(getPlace(), k.at(getAxis())));
+    col = plus(col,
+               arith::MulIOp::create(body, getLoc(), place, k.integer(cols)));
+  }
+  Value element = plus(
+      arith::MulIOp::create(body, getLoc(), row, k.integer(wholeCols)), col);
   Value draw =
       splitMix64(k, plus(stream, timesGamma(plus(element, k.integer(1)))));
   // The upper 24 bits against p * 2^24: exact for every p a float can tell.

@@ -94,10 +94,49 @@ static LoopNest loopsOf(ScatterRowsOp) {
 }
 
 // The mask is a function of the global element index.
-static LoopNest loopsOf(DropoutOp) {
-  enum { Token, Column, Random };
-  return {{kParallel, kParallel, kWhole},
-          {{Token, Column}, {Random}, {Token, Column}}};
+static LoopNest loopsOf(DropoutOp op) {
+  enum { Token, Column, Random, Axis };
+  LoopNest nest{{kParallel, kParallel, kWhole, kWhole},
+                {{Token, Column}, {Random}}};
+  if (op.getPlace())
+    nest.values.push_back({Axis});
+  nest.values.push_back({Token, Column});
+  return nest;
+}
+
+// Ops that a partition has put in. Ids and labels belong to tokens; the
+// vocabulary is a device's own part of it.
+static LoopNest loopsOf(LocalIdsOp) {
+  enum { Token, Axis };
+  return {{kParallel, kWhole}, {{Token}, {Axis}, {Token}}};
+}
+
+static LoopNest loopsOf(SoftmaxStatsOp) {
+  enum { Token, Column, Stat };
+  return {{kParallel, kWhole, kWhole},
+          {{Token, Column}, {Token}, {Token, Stat}}};
+}
+
+static LoopNest loopsOf(JoinSoftmaxStatsOp) {
+  enum { Token, Part, Stat };
+  return {{kParallel, kWhole, kWhole}, {{Token, Part}, {Token, Stat}}};
+}
+
+static LoopNest loopsOf(CrossEntropyPartsOp) {
+  enum { Token, Stat, One };
+  return {{kSum, kWhole, kWhole}, {{Token, Stat}, {Token}, {One}, {One}}};
+}
+
+static LoopNest loopsOf(CrossEntropyPartsGradOp) {
+  enum { Token, Column, Stat, One };
+  return {{kParallel, kWhole, kWhole, kWhole},
+          {{Token, Column},
+           {Token, Stat},
+           {Token},
+           {Token},
+           {One},
+           {One},
+           {Token, Column}}};
 }
 
 // Every head turns by all angles.
@@ -364,5 +403,8 @@ void llm::attachShardingInterface(MLIRContext &context) {
       // train
       CrossEntropyOp, CrossEntropyGradOp, MseOp, MseGradOp, RmsNormGradOp,
       SwigluGradOp, AttentionGradOp, ScatterRowsOp, MatmulOp, ConstantOp,
-      GradientStoreOp, PendingGradientOp, OptimizerStepOp>(context);
+      GradientStoreOp, PendingGradientOp, OptimizerStepOp,
+      // sharded
+      LocalIdsOp, SoftmaxStatsOp, JoinSoftmaxStatsOp, CrossEntropyPartsOp, CrossEntropyPartsGradOp>(
+      context);
 }

@@ -323,6 +323,16 @@ LogicalResult DropoutOp::verify() {
            << ", must be tensor<2xi64>: seed, micro-batch";
   if (double p = getP().convertToDouble(); !(p >= 0 && p < 1))
     return emitOpError("p is ") << p << ", must be at least 0 and less than 1";
+  int64_t axis = getAxis(), parts = getParts();
+  if (!getPlace())
+    return parts == 1 && axis == 0
+               ? success()
+               : emitOpError("has an axis and parts but no place");
+  if (!element(getPlace()).isInteger(32) || axis < 0 ||
+      axis >= rows(getPlace()) || parts < 1)
+    return emitOpError("is no part: axis ")
+           << axis << " of " << getPlace().getType() << ", " << parts
+           << " parts";
   return success();
 }
 

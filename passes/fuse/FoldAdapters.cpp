@@ -128,6 +128,17 @@ private:
         b, b.getFusedLoc(locs), matrix(n + pad, k + pad), b.getArrayAttr(names),
         rows, b.getArrayAttr(as), b.getArrayAttr(bs), rankList, scales,
         static_cast<uint64_t>(pad));
+    // Which parts of which wholes they are, in the same order.
+    for (StringRef key : {llm::LlmDialect::kWholeShapeAttr,
+                          llm::LlmDialect::kSplitAxesAttr}) {
+      SmallVector<Attribute> each;
+      for (FoldableLayer &layer : group.layers) {
+        Attribute part = layer.weight->getAttr(key);
+        each.push_back(part ? part : b.getDenseI64ArrayAttr({}));
+      }
+      if (group.layers[0].weight->hasAttr(key))
+        folded->setAttr(key, b.getArrayAttr(each));
+    }
   }
 
   void forward() {

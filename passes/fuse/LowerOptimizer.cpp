@@ -3,6 +3,8 @@
 #include "passes/fuse/ParameterLayout.h"
 #include "passes/fuse/Passes.h"
 
+#include "mlir/Dialect/Shard/IR/ShardDialect.h"
+#include "mlir/Dialect/Shard/IR/ShardOps.h"
 #include "mlir/IR/BuiltinOps.h"
 
 #include <limits>
@@ -35,8 +37,10 @@ enum Coefficient {
 
 class OptimizerLowering {
 public:
-  OptimizerLowering(llm::OptimizerStepOp op, RankedTensorType flat)
-      : op(op), b(op), loc(op.getLoc()), flat(flat) {}
+  OptimizerLowering(llm::OptimizerStepOp op,
+                    const llamac::ParameterLayout &layout, shard::GridOp grid)
+      : op(op), b(op), loc(op.getLoc()), layout(layout), grid(grid),
+        flat(layout.flatType(op.getContext())) {}
 
   void run() {
     Value g = load(llm::Flat::Gradients, flat);
@@ -54,6 +58,8 @@ private:
   llm::OptimizerStepOp op;
   OpBuilder b;
   Location loc;
+  const llamac::ParameterLayout &layout;
+  shard::GridOp grid; // null: one device
   RankedTensorType flat;
 
   RankedTensorType vector(int64_t n, Type type) {
@@ -80,12 +86,42 @@ private:
     squares.yield(squares.reduce(llm::ReduceKind::Add, squares.mul(x, x)),
                   vector(rows, b.getF32Type()), squares.perRow());
     Value parts = named(squares.finish(), "grad_norm_rows").front();
+    if (layout.hasParts())
+      return normOfParts(parts, rows);
     RowwiseBuilder total(b, loc, 1, rows);
     Value part = total.input(parts, total.perColumn());
     Value sum = total.reduce(llm::ReduceKind::Add, part);
     total.yield(math::SqrtOp::create(total.body(), loc, sum),
                 vector(1, b.getF32Type()), total.at(0));
     return named(total.finish(), "grad_norm").front();
+  }
+
+  /// The same where some rows are parts of tensors that tp devices share: every
+  /// device adds its parts, and 1/tp of the rows that all of them have.
+  Value normOfParts(Value parts, int64_t rows) {
+    constexpr shard::GridAxis kTensorAxis = 1;
+    int64_t devices = grid.getShape()[kTensorAxis];
+    SmallVector<float> weights;
+    for (bool isPart : layout.partRows)
+      weights.push_back(isPart ? 1.0f : 1.0f / static_cast<float>(devices));
+    Value weight = llm::ConstantOp::create(
+        b, loc,
+        DenseElementsAttr::get(vector(rows, b.getF32Type()),
+                               ArrayRef<float>(weights)));
+    RowwiseBuilder mine(b, loc, 1, rows);
+    Value part = mine.input(parts, mine.perColumn());
+    Value share = mine.input(weight, mine.perColumn());
+    mine.yield(mine.reduce(llm::ReduceKind::Add, mine.mul(part, share)),
+               vector(1, b.getF32Type()), mine.at(0));
+    Value term = named(mine.finish(), "grad_norm_part").front();
+    Value sum =
+        shard::AllReduceOp::create(b, loc, term, grid.getSymName(),
+                                   {kTensorAxis}, shard::ReductionKind::Sum);
+    RowwiseBuilder root(b, loc, 1, 1);
+    root.yield(
+        math::SqrtOp::create(root.body(), loc, root.input(sum, root.at(0))),
+        vector(1, b.getF32Type()), root.at(0));
+    return named(root.finish(), "grad_norm").front();
   }
 
   /// One row, one column, float64 as torch computes these in Python: returns
@@ -200,8 +236,13 @@ private:
 
 struct LowerOptimizer : llamac::impl::LowerOptimizerBase<LowerOptimizer> {
   void runOnOperation() override {
-    RankedTensorType flat =
-        llamac::ParameterLayout(getOperation()).flatType(&getContext());
+    llamac::ParameterLayout layout(getOperation());
+    auto grids = getOperation().getOps<shard::GridOp>();
+    shard::GridOp grid = grids.empty() ? shard::GridOp() : *grids.begin();
+    if (layout.hasParts() && (!grid || grid.getShape().size() != 2)) {
+      getOperation().emitError("has parameters that are parts, but no grid");
+      return signalPassFailure();
+    }
     SmallVector<llm::OptimizerStepOp> steps;
     getOperation().walk([&](llm::OptimizerStepOp op) { steps.push_back(op); });
     for (llm::OptimizerStepOp op : steps) {
@@ -209,7 +250,7 @@ struct LowerOptimizer : llamac::impl::LowerOptimizerBase<LowerOptimizer> {
         op.emitOpError("hyper must be tensor<8xf64>");
         return signalPassFailure();
       }
-      OptimizerLowering(op, flat).run();
+      OptimizerLowering(op, layout, grid).run();
     }
   }
 };

@@ -42,6 +42,22 @@ def FoldAdapters : Pass<"fuse-fold-adapters", "mlir::ModuleOp"> {
   let dependentDialects = ["llm::LlmDialect"];
 }
 
+def LowerGathers : Pass<"fuse-lower-gathers", "mlir::ModuleOp"> {
+  let summary = "gather columns as rows, then put them side by side";
+  let description = [{
+    Requires: level sharded. Ensures: every `shard.all_gather` is along dimension 0,
+    as communication libraries do it. Test: test/passes/fuse/lower-gathers.mlir.
+
+    ```mlir
+    %y = shard.all_gather %x on @grid grid_axes = [1] gather_axis = 1 : tensor<8x32xf32> -> tensor<8x64xf32>
+    // becomes
+    %g = shard.all_gather %x on @grid grid_axes = [1] gather_axis = 0 : tensor<8x32xf32> -> tensor<16x32xf32>
+    %y = llm.join_columns %g : tensor<16x32xf32> -> tensor<8x64xf32>
+    ```
+  }];
+  let dependentDialects = ["mlir::shard::ShardDialect"];
+}
+
 def FuseMatmulAdd : Pass<"fuse-matmul-add", "mlir::ModuleOp"> {
   let summary = "a sum with a matrix product becomes accumulation into the other addend";
   let description = [{

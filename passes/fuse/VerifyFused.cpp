@@ -3,6 +3,7 @@
 #include "passes/fuse/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Shard/IR/ShardOps.h"
 #include "mlir/IR/BuiltinOps.h"
 
 namespace llamac {
@@ -27,7 +28,8 @@ struct VerifyFused : llamac::impl::VerifyFusedBase<VerifyFused> {
                  llm::ConstantOp, llm::GradientStoreOp, llm::PendingGradientOp,
                  llm::PanelOp, llm::ConcatOp, llm::FoldedWeightOp,
                  llm::FoldFactorsOp, llm::FlatLoadOp, llm::FlatStoreOp,
-                 llm::FlatClearOp>(op)) {
+                 llm::FlatClearOp, llm::ReduceGradientsOp, shard::AllReduceOp,
+                 shard::AllGatherOp>(op)) {
           op.emitOpError(
               "is not one launch: it does not belong to level fused");
           return signalPassFailure();

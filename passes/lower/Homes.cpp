@@ -3,12 +3,15 @@
 
 #include "dialects/llm/RowwiseBuilder.h"
 
+#include "mlir/Dialect/Shard/IR/ShardOps.h"
+
 using namespace mlir;
 using namespace llamac;
 
 bool Homes::isComputed(Value value) {
   return isa_and_nonnull<llm::MatmulOp, llm::RowwiseOp, llm::AttentionOp,
-                         llm::AttentionGradOp, llm::ConcatOp>(
+                         llm::AttentionGradOp, llm::ConcatOp,
+                         shard::AllReduceOp, shard::AllGatherOp>(
       value.getDefiningOp());
 }
 
@@ -51,7 +54,8 @@ void Homes::copyAwkwardParts(bool stridedAttention) {
         if (operand.get().getDefiningOp<llm::PanelOp>())
           operand.set(copyOf(b, operand.get()));
     // Results and slots are wanted in one piece.
-    if (isa<func::ReturnOp, llm::GradientStoreOp, llm::FlatStoreOp>(op))
+    if (isa<func::ReturnOp, llm::GradientStoreOp, llm::FlatStoreOp,
+            shard::AllReduceOp, shard::AllGatherOp>(op))
       for (OpOperand &operand : op.getOpOperands())
         if (auto panel = operand.get().getDefiningOp<llm::PanelOp>();
             panel &&
@@ -104,6 +108,9 @@ void Homes::copyAwkwardParts(bool stridedAttention) {
 //===----------------------------------------------------------------------===//
 
 bool Homes::canLieApart(Value value) const {
+  if (isa_and_nonnull<shard::AllReduceOp, shard::AllGatherOp>(
+          value.getDefiningOp()))
+    return false;
   return stridedAttention ||
          !isa_and_nonnull<llm::AttentionOp, llm::AttentionGradOp>(
              value.getDefiningOp());

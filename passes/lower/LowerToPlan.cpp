@@ -22,10 +22,11 @@ struct LowerToPlan : llamac::impl::LowerToPlanBase<LowerToPlan> {
     auto storage = llamac::Storage::create(module);
     if (failed(storage))
       return signalPassFailure();
+    OpBuilder b(module.getBodyRegion());
+    setGrid(b); // collectives are checked against it
     SmallVector<func::FuncOp> functions(module.getOps<func::FuncOp>());
 
     // Tables first, then kernels, then programs.
-    OpBuilder b(module.getBodyRegion());
     b.setInsertionPointToEnd(module.getBody());
     storage->emit(b, module.getLoc(), workspace);
     // Kernels go before this mark, programs after it.
@@ -39,10 +40,27 @@ struct LowerToPlan : llamac::impl::LowerToPlanBase<LowerToPlan> {
     mark.erase();
     for (func::FuncOp f : functions)
       f.erase();
-    // A plan without plan.grid is for one device, as every grid still is.
-    for (auto grid : llvm::make_early_inc_range(module.getOps<shard::GridOp>()))
-      grid.erase();
     module->setAttr(llm::LlmDialect::kLevelAttr, b.getStringAttr("plan"));
+  }
+
+  /// shard.grid becomes plan.grid; a plan without one is for one device.
+  void setGrid(OpBuilder &b) {
+    static constexpr StringLiteral kNames[] = {"dp", "tp"};
+    ModuleOp module = getOperation();
+    for (auto grid :
+         llvm::make_early_inc_range(module.getOps<shard::GridOp>())) {
+      SmallVector<Attribute> axes;
+      bool alone = true;
+      for (auto [i, size] : llvm::enumerate(grid.getShape())) {
+        axes.push_back(plan::AxisAttr::get(
+            b.getContext(), i < 2 ? StringRef(kNames[i]) : StringRef("axis"),
+            size));
+        alone &= size == 1;
+      }
+      if (!alone)
+        module->setAttr(plan::PlanDialect::kGridAttr, b.getArrayAttr(axes));
+      grid.erase();
+    }
   }
 };
 

@@ -3,6 +3,7 @@
 
 #include "passes/lower/Homes.h"
 
+#include "mlir/Dialect/Shard/IR/ShardOps.h"
 #include "mlir/IR/Builders.h"
 
 using namespace mlir;
@@ -190,11 +191,42 @@ private:
       plan::FillOp::create(b, op->getLoc(), buffer, 0.0);
     } else if (isa<llm::FoldFactorsOp>(op)) {
       foldFactors(op->getLoc());
+    } else if (auto reduce = dyn_cast<llm::ReduceGradientsOp>(op)) {
+      lowerReduce(reduce);
+    } else if (auto sum = dyn_cast<shard::AllReduceOp>(op)) {
+      Value in = sum.getInput();
+      if (in.hasOneUse() && Homes::isComputed(in) &&
+          !homes.lookup(sum.getResult()))
+        spots[sum.getResult()] = target(in);
+      collective(op, plan::CollectiveKind::AllReduceSum, sum.getGridAxes());
+    } else if (auto gather = dyn_cast<shard::AllGatherOp>(op)) {
+      collective(op, plan::CollectiveKind::AllGather, gather.getGridAxes());
     } else if (auto matmul = dyn_cast<llm::MatmulOp>(op)) {
       lowerMatmul(matmul);
     } else {
       lowerKernel(op);
     }
+  }
+
+  template <typename Axes>
+  void collective(Location loc, plan::CollectiveKind kind, Axes axes,
+                  Value source, Value target) {
+    plan::CollectiveOp::create(b, loc, kind, SmallVector<int64_t>(axes), source,
+                               target);
+  }
+  void collective(Operation *op, plan::CollectiveKind kind,
+                  ArrayRef<shard::GridAxis> axes) {
+    collective(op->getLoc(), kind, axes, bufferOf(op->getOperand(0)),
+               bufferOf(op->getResult(0)));
+  }
+
+  /// The slots of a bucket, with the padding between them.
+  void lowerReduce(llm::ReduceGradientsOp op) {
+    auto [begin, end] = storage.gradients(op.getParameters());
+    auto type = RankedTensorType::get({(end - begin) / 4}, b.getF32Type());
+    Value slots = place(op.getLoc(), type, {"gradients", begin});
+    collective(op.getLoc(), plan::CollectiveKind::AllReduceSum, op.getAxes(),
+               slots, slots);
   }
 
   void lowerMatmul(llm::MatmulOp op) {

@@ -66,7 +66,7 @@ LogicalResult Storage::collect(ModuleOp module) {
       if (auto weight = dyn_cast<llm::WeightOp>(op)) {
         auto type = cast<RankedTensorType>(weight.getType());
         auto [it, isNew] = weights.insert(
-            {weight.getName(), Weight{type, weightBytes, op.getLoc()}});
+            {weight.getName(), Weight{type, weightBytes, weight}});
         if (isNew && isFolded(weight.getName()))
           return op.emitError() << "'" << weight.getName()
                                 << "' is folded elsewhere but not here";
@@ -92,6 +92,10 @@ LogicalResult Storage::collect(ModuleOp module) {
         if (it == layout.entries.end() || it->second.type != type)
           return op.emitError()
                  << "'" << name << "' is no parameter of type " << type;
+      } else if (auto reduce = dyn_cast<llm::ReduceGradientsOp>(op)) {
+        if (failed(layout.rangeOf(reduce.getParameters())))
+          return op.emitError("sums gradients that do not lie one behind the "
+                              "other: programs sum them in different groups");
       } else if (auto constant = dyn_cast<llm::ConstantOp>(op)) {
         auto [it, isNew] = constants.insert({constant.getValue(), Slot{}});
         if (isNew) {
@@ -239,6 +243,15 @@ Place Storage::flat(llm::Flat kind) const {
   llvm_unreachable("all kinds are handled");
 }
 
+/// Says which part of which whole a tensor is, if it is one (shard-partition).
+static void markPart(plan::TensorOp tensor, Attribute whole, Attribute axes) {
+  auto shape = dyn_cast_or_null<DenseI64ArrayAttr>(whole);
+  if (!shape || shape.empty())
+    return;
+  tensor.setGlobalShapeAttr(shape);
+  tensor.setShardingAttr(cast<ArrayAttr>(axes));
+}
+
 void Storage::emit(OpBuilder &b, Location loc, int64_t workspace) const {
   auto allocate = [&](StringRef name, plan::Category category, int64_t bytes) {
     if (bytes > 0 || category == plan::Category::Activations)
@@ -259,9 +272,14 @@ void Storage::emit(OpBuilder &b, Location loc, int64_t workspace) const {
   allocate(kActivations, plan::Category::Activations, 0);
   allocate("workspace", plan::Category::Workspace, workspace);
 
-  for (auto &[name, w] : weights)
-    plan::TensorOp::create(b, w.loc, name, plan::Role::Weight, "weights",
-                           w.offset, w.type, plan::InitKind::Checkpoint);
+  for (auto &[name, w] : weights) {
+    llm::WeightOp op = w.op;
+    markPart(plan::TensorOp::create(b, op.getLoc(), name, plan::Role::Weight,
+                                    "weights", w.offset, w.type,
+                                    plan::InitKind::Checkpoint),
+             op->getAttr(llm::LlmDialect::kWholeShapeAttr),
+             op->getAttr(llm::LlmDialect::kSplitAxesAttr));
+  }
   for (auto &[name, entry] : foldedWeights) {
     llm::FoldedWeightOp op = entry.first;
     auto type = cast<RankedTensorType>(op.getType());
@@ -277,6 +295,12 @@ void Storage::emit(OpBuilder &b, Location loc, int64_t workspace) const {
           plan::InitKind::Checkpoint);
       if (op.getK() != width)
         tensor.setPitch(width);
+      auto nth = [&](StringRef name) {
+        auto all = op->getAttrOfType<ArrayAttr>(name);
+        return all ? all[j] : Attribute();
+      };
+      markPart(tensor, nth(llm::LlmDialect::kWholeShapeAttr),
+               nth(llm::LlmDialect::kSplitAxesAttr));
     }
   }
   for (auto &[name, entry] : layout.entries) {
@@ -284,17 +308,23 @@ void Storage::emit(OpBuilder &b, Location loc, int64_t workspace) const {
     // The two enums agree from Zero on: the plan adds Checkpoint and Data.
     auto kind = *plan::symbolizeInitKind(
         llm::stringifyInitKind(op.getInit().getKind()));
-    plan::TensorOp::create(b, op.getLoc(), name, plan::Role::Parameter,
-                           "parameters", entry.offset, entry.type, kind,
-                           op.getInit().getA().getValueAsDouble());
+    Attribute whole = op->getAttr(llm::LlmDialect::kWholeShapeAttr);
+    Attribute axes = op->getAttr(llm::LlmDialect::kSplitAxesAttr);
+    markPart(plan::TensorOp::create(b, op.getLoc(), name, plan::Role::Parameter,
+                                    "parameters", entry.offset, entry.type,
+                                    kind,
+                                    op.getInit().getA().getValueAsDouble()),
+             whole, axes);
     if (!trains)
       continue;
     for (auto [role, where] :
          {std::pair(plan::Role::Gradient, "gradients"),
           std::pair(plan::Role::FirstMoment, "first_moments"),
           std::pair(plan::Role::SecondMoment, "second_moments")})
-      plan::TensorOp::create(b, op.getLoc(), name, role, where, entry.offset,
-                             entry.type, plan::InitKind::Zero);
+      markPart(plan::TensorOp::create(b, op.getLoc(), name, role, where,
+                                      entry.offset, entry.type,
+                                      plan::InitKind::Zero),
+               whole, axes);
   }
   if (trains) {
     auto state = [&](StringRef name, llm::Flat kind, Type type, double value) {

@@ -31,6 +31,10 @@ public:
   Place folded(llm::FoldedWeightOp op) const;
   Place parameter(llvm::StringRef name) const;
   Place gradient(llvm::StringRef name) const;
+  /// Bytes [begin, end) of the flat gradients that these parameters fill.
+  std::pair<int64_t, int64_t> gradients(mlir::ArrayAttr parameters) const {
+    return *layout.rangeOf(parameters); // collect() has checked it
+  }
   Place constant(llm::ConstantOp op) const;
   Place flat(llm::Flat kind) const;
   Place input(llvm::StringRef name) const;
@@ -56,7 +60,7 @@ private:
   struct Weight {
     mlir::RankedTensorType type;
     int64_t offset;
-    mlir::Location loc;
+    llm::WeightOp op;
   };
   explicit Storage(mlir::ModuleOp module) : layout(module) {}
   mlir::LogicalResult collect(mlir::ModuleOp module);

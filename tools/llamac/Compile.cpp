@@ -51,10 +51,6 @@ static llvm::Expected<CompilerOptions> parse(const CompileCommand &c) {
     return e;
   if (auto e = assign(options.grid, GridOptions::parse(c.shard)))
     return e;
-  if (options.grid.dp != 1 || options.grid.tp != 1)
-    return llvm::createStringError(
-        llvm::Twine("--shard=") + c.shard +
-        ": this llamac compiles for one device only");
   if (auto e = assign(options.task, TaskOptions::parse(c.task)))
     return e;
   if (auto e = assign(options.target,
