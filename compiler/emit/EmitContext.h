@@ -77,7 +77,7 @@ fb::DType dtypeOf(mlir::Type elementType);
 /// Scalars and single tables of the root.
 struct Header {
   flatbuffers::Offset<fb::Target> target;
-  Vector<flatbuffers::Offset<fb::GridAxis>> grid;
+  Vector<flatbuffers::Offset<fb::GridAxis>> grid, sourceGrid, targetGrid;
   flatbuffers::Offset<fb::Model> model;
   flatbuffers::Offset<fb::Task> task;
   flatbuffers::Offset<fb::Adapter> adapter;

@@ -20,7 +20,9 @@ public:
   FailureOr<Header> run() {
     Header header;
     header.target = target();
-    header.grid = grid();
+    header.grid = grid(plan::PlanDialect::kGridAttr);
+    header.sourceGrid = grid(plan::PlanDialect::kSourceGridAttr);
+    header.targetGrid = grid(plan::PlanDialect::kTargetGridAttr);
     header.model = model();
     header.task = task();
     header.adapter = adapter();
@@ -63,10 +65,9 @@ private:
     return fb::CreateTarget(b, kind, arch, features);
   }
 
-  Vector<flatbuffers::Offset<fb::GridAxis>> grid() {
+  Vector<flatbuffers::Offset<fb::GridAxis>> grid(StringRef name) {
     Tables<fb::GridAxis> axes;
-    if (auto grid =
-            module->getAttrOfType<ArrayAttr>(plan::PlanDialect::kGridAttr))
+    if (auto grid = module->getAttrOfType<ArrayAttr>(name))
       for (auto axis : grid.getAsRange<plan::AxisAttr>())
         axes.push_back(fb::CreateGridAxis(b, context.string(axis.getName()),
                                           u32(axis.getSize(), "grid axis")));

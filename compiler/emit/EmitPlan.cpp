@@ -42,7 +42,8 @@ LogicalResult llamac::emitPlan(ModuleOp module, std::string &bytes) {
       fb::CreatePlan(context.builder, schemaHash, version, flags, modelHash,
                      header->target, header->grid, header->model, header->task,
                      header->adapter, allocations, buffers, tensors, *constants,
-                     codeObjects, *kernels, *programs, locations));
+                     codeObjects, *kernels, *programs, locations,
+                     header->sourceGrid, header->targetGrid));
   auto payload = context.builder.GetBufferSpan();
   bytes = fb::makeContainer(
       std::as_bytes(std::span<const uint8_t>(payload.data(), payload.size())));

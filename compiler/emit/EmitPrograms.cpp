@@ -6,8 +6,8 @@
 using namespace mlir;
 using namespace llamac::emit;
 
-static_assert(int(plan::ProgramKind::Evaluate) ==
-                  int(fb::ProgramKind::Evaluate) &&
+static_assert(int(plan::ProgramKind::Reshard) ==
+                  int(fb::ProgramKind::Reshard) &&
               int(plan::getMaxEnumValForProgramKind()) ==
                   int(fb::ProgramKind::MAX));
 static_assert(int(plan::CollectiveKind::Broadcast) ==

@@ -11,6 +11,8 @@ static_assert(int(plan::Category::Workspace) == int(fb::Category::Workspace) &&
               int(plan::getMaxEnumValForCategory()) == int(fb::Category::MAX));
 static_assert(int(plan::Role::State) == int(fb::Role::State) &&
               int(plan::getMaxEnumValForRole()) == int(fb::Role::MAX));
+static_assert(int(plan::Side::Target) == int(fb::Side::Target) &&
+              int(plan::getMaxEnumValForSide()) == int(fb::Side::MAX));
 static_assert(int(plan::InitKind::Data) == int(fb::InitKind::Data) &&
               int(plan::getMaxEnumValForInitKind()) == int(fb::InitKind::MAX));
 
@@ -100,9 +102,10 @@ llamac::emit::emitTensors(Context &context) {
     auto init = emitInit(context, op);
     uint32_t buffer = context.buffer(op.getAllocation(), op.getOffset(),
                                      op.getType(), op.getPitch().value_or(0));
-    table.push_back(fb::CreateTensor(context.builder, name,
-                                     static_cast<fb::Role>(op.getRole()),
-                                     buffer, shape, sharding, init));
+    table.push_back(fb::CreateTensor(
+        context.builder, name, static_cast<fb::Role>(op.getRole()), buffer,
+        shape, sharding, init, static_cast<fb::Side>(op.getSide()),
+        static_cast<uint32_t>(op.getPart())));
   }
   return context.tables(table);
 }

@@ -48,7 +48,13 @@ def Plan_CodeFormat : Plan_Enum<"CodeFormat", "container of machine code", [
 def Plan_ProgramKind : Plan_Enum<"ProgramKind", "what a program does", [
     I32EnumAttrCase<"Train", 0, "train">,
     I32EnumAttrCase<"Accumulate", 1, "accumulate">,
-    I32EnumAttrCase<"Evaluate", 2, "evaluate">]>;
+    I32EnumAttrCase<"Evaluate", 2, "evaluate">,
+    I32EnumAttrCase<"Reshard", 3, "reshard">]>;
+
+def Plan_Side : Plan_Enum<"Side", "whose layout a tensor has", [
+    I32EnumAttrCase<"Own", 0, "own">,
+    I32EnumAttrCase<"Source", 1, "source">,
+    I32EnumAttrCase<"Target", 2, "target">]>;
 
 def Plan_CollectiveKind : Plan_Enum<"CollectiveKind", "collective operation", [
     I32EnumAttrCase<"AllReduceSum", 0, "all_reduce_sum">,

@@ -85,15 +85,15 @@ std::optional<int64_t> plan::placeBytes(RankedTensorType type) {
   return bytes;
 }
 
-FailureOr<int64_t> plan::devicesAlong(Operation *op, ArrayRef<int64_t> axes) {
+FailureOr<int64_t> plan::devicesAlong(Operation *op, ArrayRef<int64_t> axes,
+                                      StringRef gridAttr) {
   auto module = op->getParentOfType<ModuleOp>();
-  auto grid = module ? module->getAttrOfType<ArrayAttr>(PlanDialect::kGridAttr)
-                     : nullptr;
+  auto grid = module ? module->getAttrOfType<ArrayAttr>(gridAttr) : nullptr;
   int64_t count = grid ? grid.size() : 0, devices = 1;
   for (auto [i, axis] : llvm::enumerate(axes)) {
     if (axis < 0 || axis >= count)
       return op->emitOpError("names grid axis ")
-             << axis << ", plan.grid has " << count;
+             << axis << ", " << gridAttr << " has " << count;
     if (llvm::is_contained(axes.take_front(i), axis))
       return op->emitOpError("names grid axis ") << axis << " twice";
     if (auto attr = dyn_cast<AxisAttr>(grid[axis]))
@@ -102,18 +102,19 @@ FailureOr<int64_t> plan::devicesAlong(Operation *op, ArrayRef<int64_t> axes) {
   return devices;
 }
 
-static LogicalResult verifyGrid(Operation *op, Attribute value) {
+static LogicalResult verifyGrid(Operation *op, StringRef name,
+                                Attribute value) {
   auto grid = dyn_cast<ArrayAttr>(value);
   if (!grid || grid.size() > 8)
-    return op->emitOpError("plan.grid must be a list of at most 8 #plan.axis");
+    return op->emitOpError(name) << " must be a list of at most 8 #plan.axis";
   int64_t devices = 1;
   for (Attribute entry : grid) {
     auto axis = dyn_cast<plan::AxisAttr>(entry);
     if (!axis || axis.getName().empty())
-      return op->emitOpError("plan.grid must hold named #plan.axis, not ")
-             << entry;
+      return op->emitOpError(name)
+             << " must hold named #plan.axis, not " << entry;
     if (axis.getSize() < 1 || axis.getSize() > 65536 / devices)
-      return op->emitOpError("plan.grid must have 1 to 65536 devices");
+      return op->emitOpError(name) << " must have 1 to 65536 devices";
     devices *= axis.getSize();
   }
   return success();
@@ -134,8 +135,8 @@ plan::PlanDialect::verifyOperationAttribute(Operation *op,
                              "or cuda with an architecture");
     return success();
   }
-  if (name == kGridAttr)
-    return verifyGrid(op, value);
+  if (name == kGridAttr || name == kSourceGridAttr || name == kTargetGridAttr)
+    return verifyGrid(op, name, value);
   if (name == kComputeAttr) {
     auto type = dyn_cast<TypeAttr>(value);
     if (!type || !isa<FloatType>(type.getValue()) ||

@@ -32,9 +32,10 @@ int64_t elementBytes(mlir::Type elementType);
 /// none of a plan's or the product is above 2^47, the runtime's limit.
 std::optional<int64_t> placeBytes(mlir::RankedTensorType type);
 
-/// The devices along `axes` of the module's `plan.grid` that `op` lies in.
-/// Empty, with an error on `op`, if an axis is missing or repeated.
-mlir::FailureOr<int64_t> devicesAlong(mlir::Operation *op,
-                                      llvm::ArrayRef<int64_t> axes);
+/// The devices along `axes` of a grid of the module that `op` lies in. Empty,
+/// with an error on `op`, if an axis is missing or repeated.
+mlir::FailureOr<int64_t>
+devicesAlong(mlir::Operation *op, llvm::ArrayRef<int64_t> axes,
+             llvm::StringRef gridAttr = PlanDialect::kGridAttr);
 
 } // namespace plan

@@ -17,6 +17,7 @@ def Plan_Dialect : Dialect {
     |---|---|
     | `plan.target` | `#plan.target<kind = "cpu", arch = "x86-64-v3", features = "">` |
     | `plan.grid` | `[#plan.axis<name = "dp", size = 1>]`; may be absent: one device |
+    | `plan.source_grid`, `plan.target_grid` | as `plan.grid`: the two layouts of a plan that changes layouts |
     | `plan.compute` | element type of activations; absent: `f32` |
     | `plan.flags` | string: the command line that made the plan, less file paths |
     | `plan.model_hash` | string: hash of the model.mlir it was made from |
@@ -34,6 +35,8 @@ def Plan_Dialect : Dialect {
     /// Names of the module attributes.
     static constexpr llvm::StringLiteral kTargetAttr = "plan.target";
     static constexpr llvm::StringLiteral kGridAttr = "plan.grid";
+    static constexpr llvm::StringLiteral kSourceGridAttr = "plan.source_grid";
+    static constexpr llvm::StringLiteral kTargetGridAttr = "plan.target_grid";
     static constexpr llvm::StringLiteral kComputeAttr = "plan.compute";
     static constexpr llvm::StringLiteral kFlagsAttr = "plan.flags";
     static constexpr llvm::StringLiteral kModelHashAttr = "plan.model_hash";

@@ -45,12 +45,16 @@ def Plan_TensorOp : Plan_Op<"tensor", [InModule, UsesSymbols]> {
     that split it (absent: replicated). `init` is how the first value comes about:
     `checkpoint` (read under `name`), `zero`, `uniform, a` (U(-a, a)), `normal, a`
     (N(0, a)), `value, a`, `data from @constant`. Rows of a matrix are `pitch` elements
-    apart where that is given: one weight of a stack.
+    apart where that is given: one weight of a stack. In a plan that changes layouts,
+    `part` says which part of the tensor this is on which side; the axes are those of
+    `plan.source_grid` or `plan.target_grid`.
 
     ```mlir
     plan.tensor "model.norm.weight" role(weight) in @weights at 1024 : tensor<64xf32> init(checkpoint)
     plan.tensor "model.layers.0.self_attn.q_proj.lora_A.weight" role(parameter) in @parameters at 0
         : tensor<8x64xf32> init(uniform, 1.250000e-01) global [16, 64] sharding [[0], []]
+    plan.tensor "model.layers.0.mlp.up_proj.lora_B.weight" role(parameter) in @target_parameters at 0
+        : tensor<32x4xf32> init(zero) global [64, 4] sharding [[1], []] part(target, 1)
     ```
   }];
   let arguments = (ins StrAttr:$name, Plan_Role:$role, FlatSymbolRefAttr:$allocation, I64Attr:$offset,
@@ -58,11 +62,14 @@ def Plan_TensorOp : Plan_Op<"tensor", [InModule, UsesSymbols]> {
                        DefaultValuedAttr<F64Attr, "0.0">:$init_a,
                        OptionalAttr<FlatSymbolRefAttr>:$init_constant,
                        OptionalAttr<DenseI64ArrayAttr>:$global_shape,
-                       OptionalAttr<ArrayAttr>:$sharding, OptionalAttr<I64Attr>:$pitch);
+                       OptionalAttr<ArrayAttr>:$sharding, OptionalAttr<I64Attr>:$pitch,
+                       DefaultValuedAttr<Plan_Side, "::plan::Side::Own">:$side,
+                       DefaultValuedAttr<I64Attr, "0">:$part);
   let assemblyFormat = [{
     $name `role` `(` $role `)` `in` $allocation `at` $offset (`pitch` `(` $pitch^ `)`)? `:` $type
     `init` `(` $init_kind (`,` $init_a^)? (`from` $init_constant^)? `)`
-    (`global` $global_shape^)? (`sharding` custom<Sharding>($sharding)^)? attr-dict
+    (`global` $global_shape^)? (`sharding` custom<Sharding>($sharding)^)?
+    (`part` `(` $side^ `,` $part `)`)? attr-dict
   }];
   let hasVerifier = 1;
   // One that is whole on every device.
@@ -72,10 +79,13 @@ def Plan_TensorOp : Plan_Op<"tensor", [InModule, UsesSymbols]> {
                                  CArg<"double", "0.0">:$initA,
                                  CArg<"::mlir::FlatSymbolRefAttr", "nullptr">:$initConstant), [{
     build($_builder, $_state, name, role, allocation, offset, type, initKind,
-          ::llvm::APFloat(initA), initConstant, nullptr, nullptr, nullptr); }]>];
+          ::llvm::APFloat(initA), initConstant, nullptr, nullptr, nullptr,
+          ::plan::Side::Own, 0); }]>];
   let extraClassDeclaration = [{
     /// Shape over the whole grid.
     ::llvm::ArrayRef<int64_t> getGlobalShapeOrLocal();
+    /// The module attribute that holds the grid its axes belong to.
+    ::llvm::StringRef getGridAttrName();
     /// Grid axes that split dimension `d`.
     ::llvm::ArrayRef<int64_t> getAxes(unsigned d);
   }];

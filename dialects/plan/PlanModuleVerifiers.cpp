@@ -55,6 +55,18 @@ ArrayRef<int64_t> TensorOp::getAxes(unsigned d) {
   return cast<DenseI64ArrayAttr>(sharding[d]).asArrayRef();
 }
 
+StringRef TensorOp::getGridAttrName() {
+  switch (getSide()) {
+  case Side::Own:
+    break;
+  case Side::Source:
+    return PlanDialect::kSourceGridAttr;
+  case Side::Target:
+    return PlanDialect::kTargetGridAttr;
+  }
+  return PlanDialect::kGridAttr;
+}
+
 static LogicalResult verifyInit(TensorOp op) {
   InitKind kind = op.getInitKind();
   Role role = op.getRole();
@@ -95,18 +107,24 @@ static LogicalResult verifySharding(TensorOp op) {
       return op.emitOpError("sharding must be a list of lists of grid axes");
   }
   SmallVector<int64_t> used;
+  int64_t allParts = 1;
   for (unsigned d = 0; d < local.size(); ++d) {
     used.append(op.getAxes(d).begin(), op.getAxes(d).end());
-    if (failed(devicesAlong(op, used)))
+    if (failed(devicesAlong(op, used, op.getGridAttrName())))
       return failure();
-    FailureOr<int64_t> parts = devicesAlong(op, op.getAxes(d));
+    FailureOr<int64_t> parts =
+        devicesAlong(op, op.getAxes(d), op.getGridAttrName());
     if (failed(parts))
       return failure();
+    allParts *= *parts;
     if (global[d] < 1 || local[d] != llvm::divideCeil(global[d], *parts))
       return op.emitOpError("dimension ")
              << d << " is " << local[d] << " of " << global[d] << " over "
              << *parts << " devices";
   }
+  auto part = static_cast<int64_t>(op.getPart());
+  if (part < 0 || (op.getSide() == Side::Own ? part != 0 : part >= allParts))
+    return op.emitOpError("is part ") << part << " of " << allParts;
   return success();
 }
 

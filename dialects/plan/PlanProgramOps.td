@@ -68,8 +68,8 @@ def Plan_ViewOp : Plan_Op<"view", [InProgram, Pure]> {
   let description = [{
     A Plan.buffers entry of its own, inside the memory of `source`, a result of
     `plan.buffer`: it starts `offset` elements in and its rows are `pitch` elements
-    apart. Gemm operands and kernel arguments may be views; copy, fill and
-    collective take those whose pitch is their row length.
+    apart. Gemm operands, kernel arguments and both sides of a copy may be views;
+    fill and collective take those whose pitch is their row length.
 
     ```mlir
     %x = plan.buffer in @activations : tensor<128x72xf32>
@@ -180,7 +180,8 @@ def Plan_LaunchOp : Plan_Step<"launch", [UsesSymbols, AttrSizedOperandSegments]>
 def Plan_CopyOp : Plan_Step<"copy"> {
   let summary = "copies the bytes of a buffer";
   let description = [{
-    Source and target have the same number of bytes; their types may differ.
+    Source and target have the same number of bytes; their types may differ, unless
+    one is a view whose rows lie apart: then they are equal.
 
     ```mlir
     plan.copy %a to %b : tensor<8x64xf32>, tensor<512xf32>

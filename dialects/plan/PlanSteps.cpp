@@ -181,23 +181,29 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
 // Copy, fill, collective
 //===----------------------------------------------------------------------===//
 
-/// Copy, fill and collective work on bytes that lie together.
+static bool liesTogether(Value value) {
+  auto view = value.getDefiningOp<ViewOp>();
+  return !view ||
+         static_cast<int64_t>(view.getPitch()) == placeOf(value).getDimSize(1);
+}
+
+/// Fill and collective work on bytes that lie together.
 static LogicalResult verifyTogether(Operation *op) {
-  for (Value value : op->getOperands())
-    if (auto view = value.getDefiningOp<ViewOp>())
-      if (static_cast<int64_t>(view.getPitch()) != placeOf(value).getDimSize(1))
-        return op->emitOpError("takes no view whose rows lie apart");
-  return success();
+  if (llvm::all_of(op->getOperands(), liesTogether))
+    return success();
+  return op->emitOpError("takes no view whose rows lie apart");
 }
 
 SmallVector<Value> CopyOp::getReads() { return {getSource()}; }
 SmallVector<Value> CopyOp::getWrites() { return {getTarget()}; }
 
 LogicalResult CopyOp::verify() {
-  if (failed(verifyTogether(*this)))
-    return failure();
-  auto source = placeBytes(placeOf(getSource()));
-  auto target = placeBytes(placeOf(getTarget()));
+  RankedTensorType from = placeOf(getSource()), to = placeOf(getTarget());
+  if (from != to && !(liesTogether(getSource()) && liesTogether(getTarget())))
+    return emitOpError("copies ")
+           << from << " to " << to << ", of which one has rows that lie apart";
+  auto source = placeBytes(from);
+  auto target = placeBytes(to);
   if (source != target)
     return emitOpError("copies ")
            << source.value_or(0) << " to " << target.value_or(0) << " bytes";

@@ -174,9 +174,11 @@ std::uint64_t Plan::gridSize() const {
   return size;
 }
 
-const fb::Tensor *Plan::findTensor(fb::Role role, std::string_view name) const {
+const fb::Tensor *Plan::findTensor(fb::Role role, std::string_view name,
+                                   fb::Side side, std::uint32_t part) const {
   for (std::size_t i = 0; i < tensorCount(); ++i)
-    if (tensor(i).role() == role && viewOf(tensor(i).name()) == name)
+    if (tensor(i).role() == role && tensor(i).side() == side &&
+        tensor(i).part() == part && viewOf(tensor(i).name()) == name)
       return &tensor(i);
   return nullptr;
 }
@@ -263,6 +265,8 @@ const char *nameOf(fb::ProgramKind kind) {
     return "accumulate";
   case fb::ProgramKind::Evaluate:
     return "evaluate";
+  case fb::ProgramKind::Reshard:
+    return "reshard";
   }
   return "unknown";
 }

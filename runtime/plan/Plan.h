@@ -65,8 +65,11 @@ public:
   /// Devices in the grid: 1 without a grid.
   std::uint64_t gridSize() const;
 
-  /// The tensor of that role and name, or null.
-  const fb::Tensor *findTensor(fb::Role role, std::string_view name) const;
+  /// The tensor of that role and name, or null; in a plan that changes layouts,
+  /// that part of it on that side.
+  const fb::Tensor *findTensor(fb::Role role, std::string_view name,
+                               fb::Side side = fb::Side::Own,
+                               std::uint32_t part = 0) const;
 
   /// The smallest program of `kind` that takes `tokens` packed tokens of
   /// `sequences` sequences, or null.
@@ -95,7 +98,7 @@ std::uint64_t sizeOf(fb::DType dtype);
 const char *nameOf(fb::DType dtype);
 /// "weights", "optimizer state", ...
 const char *nameOf(fb::Category category);
-/// "train", "accumulate", "evaluate"
+/// "train", "accumulate", "evaluate", "reshard"
 const char *nameOf(fb::ProgramKind kind);
 /// "weight", "first moment", ...
 const char *nameOf(fb::Role role);

@@ -63,16 +63,20 @@ static void checkTarget(const Context &context) {
   checkText(context, target->features(), "target features");
 }
 
-static void checkGrid(Context &context) {
-  auto *grid = context.plan.grid();
+/// Returns the number of devices.
+static std::uint64_t
+checkGrid(const Context &context,
+          const flatbuffers::Vector<flatbuffers::Offset<fb::GridAxis>> *grid) {
+  std::uint64_t devices = 1;
   context.require(sizeOf(grid) <= 8, "grid of more than 8 axes");
   for (std::size_t i = 0; i < sizeOf(grid); ++i) {
     checkName(context, grid->Get(i)->name(), "name of a grid axis");
     auto size = grid->Get(i)->size();
     context.require(size >= 1 && size <= 65536, "grid axis of size ", size);
-    context.gridSize *= size;
-    context.require(context.gridSize <= 65536, "grid of more than 65536");
+    devices *= size;
+    context.require(devices <= 65536, "grid of more than 65536");
   }
+  return devices;
 }
 
 static void checkModel(const Context &context) {
@@ -135,7 +139,9 @@ void checkHeader(Context &context) {
   checkName(context, plan.compiler_version(), "compiler version");
   checkText(context, plan.model_hash(), "model hash");
   checkTarget(context);
-  checkGrid(context);
+  context.gridSize = checkGrid(context, plan.grid());
+  checkGrid(context, plan.source_grid());
+  checkGrid(context, plan.target_grid());
   checkModel(context);
   checkTask(context);
   checkAdapter(context);

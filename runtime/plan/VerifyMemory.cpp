@@ -189,18 +189,24 @@ static void checkInit(const Context &context, const fb::Tensor &tensor) {
 }
 
 /// Global shape, sharding and local shape agree: each dimension is cut into as
-/// many equal parts (rounded up) as its axes have devices.
+/// many equal parts (rounded up) as its axes have devices, and there is such a
+/// part.
 static void checkSharding(const Context &context, const fb::Tensor &tensor) {
   auto *local = context.buffer(tensor.buffer()).shape();
   auto *global = tensor.global_shape();
   auto *sharding = tensor.sharding();
   checkAligned(context, global, "its global shape");
+  context.require(tensor.side() <= fb::Side::MAX, "unknown side");
   auto *grid = context.plan.grid();
+  if (tensor.side() == fb::Side::Source)
+    grid = context.plan.source_grid();
+  if (tensor.side() == fb::Side::Target)
+    grid = context.plan.target_grid();
   context.require(sizeOf(global) == sizeOf(local) &&
                       sizeOf(sharding) <= sizeOf(local),
                   "global shape ", show(global), " and local shape ",
                   show(local), " differ in rank");
-  std::uint64_t used = 0;
+  std::uint64_t used = 0, allParts = 1;
   for (std::size_t d = 0; d < sizeOf(local); ++d) {
     std::uint64_t parts = 1;
     auto *axes = d < sizeOf(sharding) ? sharding->Get(d)->axes() : nullptr;
@@ -216,11 +222,24 @@ static void checkSharding(const Context &context, const fb::Tensor &tensor) {
                         local->Get(d) == (extent + parts - 1) / parts,
                     "local shape ", show(local), " is not global shape ",
                     show(global), " over its axes");
+    allParts *= parts;
   }
+  // A tensor of a plan that runs on its own grid is whichever part its rank's.
+  if (tensor.side() == fb::Side::Own)
+    allParts = 1;
+  context.require(tensor.part() < allParts, "part ", tensor.part(), " of ",
+                  allParts);
 }
 
-using ByName =
-    std::map<std::pair<std::string_view, fb::Role>, const fb::Tensor *>;
+/// What tells tensors apart.
+struct Key {
+  std::string_view name;
+  fb::Side side;
+  std::uint32_t part;
+  fb::Role role;
+  auto operator<=>(const Key &) const = default;
+};
+using ByName = std::map<Key, const fb::Tensor *>;
 
 /// Everything that trains has a gradient and both moments of its shape at its
 /// offset; nothing else has either.
@@ -228,10 +247,14 @@ static void checkFamilies(Context &context, const ByName &byName) {
   bool trains = false;
   for (std::size_t i = 0; i < sizeOf(context.plan.programs()); ++i)
     trains |=
-        context.plan.programs()->Get(i)->kind() != fb::ProgramKind::Evaluate;
+        context.plan.programs()->Get(i)->kind() == fb::ProgramKind::Train ||
+        context.plan.programs()->Get(i)->kind() == fb::ProgramKind::Accumulate;
   for (auto &[key, tensor] : byName) {
-    auto [name, role] = key;
-    context.where = "tensor '" + std::string(name) + "': ";
+    fb::Role role = key.role;
+    auto with = [&key](fb::Role other) {
+      return Key{key.name, key.side, key.part, other};
+    };
+    context.where = "tensor '" + std::string(key.name) + "': ";
     // One flat buffer: the optimizer goes over it element by element.
     if (role == fb::Role::Parameter || role == fb::Role::Gradient ||
         role == fb::Role::FirstMoment || role == fb::Role::SecondMoment)
@@ -242,7 +265,7 @@ static void checkFamilies(Context &context, const ByName &byName) {
                       "a parameter must start at a multiple of 64 bytes");
       for (auto other : {fb::Role::Gradient, fb::Role::FirstMoment,
                          fb::Role::SecondMoment}) {
-        auto found = byName.find({name, other});
+        auto found = byName.find(with(other));
         if (found == byName.end()) {
           context.require(!trains, "a parameter without ", nameOf(other));
           continue;
@@ -261,10 +284,10 @@ static void checkFamilies(Context &context, const ByName &byName) {
       }
     } else if (role == fb::Role::Gradient || role == fb::Role::FirstMoment ||
                role == fb::Role::SecondMoment) {
-      context.require(byName.count({name, fb::Role::Parameter}), nameOf(role),
+      context.require(byName.count(with(fb::Role::Parameter)), nameOf(role),
                       " of something that is no parameter");
     } else if (role == fb::Role::Weight) {
-      context.require(!byName.count({name, fb::Role::Parameter}),
+      context.require(!byName.count(with(fb::Role::Parameter)),
                       "both a frozen weight and a parameter");
     }
   }
@@ -288,7 +311,10 @@ void checkTensors(Context &context) {
     checkInit(context, tensor);
     checkSharding(context, tensor);
     context.require(
-        byName.emplace(std::pair(name, tensor.role()), &tensor).second,
+        byName
+            .emplace(Key{name, tensor.side(), tensor.part(), tensor.role()},
+                     &tensor)
+            .second,
         "listed twice as ", nameOf(tensor.role()));
     used.emplace_back(context.ranges[tensor.buffer()], name);
   }

@@ -18,6 +18,8 @@ struct Value {
 /// The table of inputs in docs/plan.md for one program.
 std::vector<Value> inputsOf(const Context &context,
                             const fb::Program &program) {
+  if (program.kind() == fb::ProgramKind::Reshard)
+    return {};
   std::uint64_t t = program.tokens(), b = program.sequences();
   using enum fb::DType;
   auto head = context.plan.task()->head();
@@ -35,6 +37,8 @@ std::vector<Value> inputsOf(const Context &context,
 
 std::vector<Value> outputsOf(const Context &context,
                              const fb::Program &program) {
+  if (program.kind() == fb::ProgramKind::Reshard)
+    return {};
   using enum fb::DType;
   auto *task = context.plan.task();
   std::uint64_t width = task->head() == fb::Head::CausalLM
@@ -53,6 +57,8 @@ std::vector<std::string_view> requiredInputs(fb::ProgramKind kind) {
             "labels",    "loss_scale", "hyper"};
   case fb::ProgramKind::Accumulate:
     return {"input_ids", "positions", "cu_seqlens", "labels", "loss_scale"};
+  case fb::ProgramKind::Reshard:
+    return {};
   case fb::ProgramKind::Evaluate:
     break;
   }
@@ -65,6 +71,8 @@ std::vector<std::string_view> requiredOutputs(fb::ProgramKind kind) {
     return {"loss", "grad_norm", "learning_rate"};
   case fb::ProgramKind::Accumulate:
     return {"loss"};
+  case fb::ProgramKind::Reshard:
+    return {};
   case fb::ProgramKind::Evaluate:
     break;
   }
