@@ -1,0 +1,109 @@
+//===- Checkpoint.h - What a checkpoint directory holds --------*- C++ -*-===//
+//
+// checkpoint.json and one safetensors file for each rank that has something of
+// its own; docs/checkpoints.md describes both.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "runtime/io/DType.h"
+#include "runtime/io/Safetensors.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace llamarun {
+
+inline constexpr char kCheckpointFile[] = "checkpoint.json";
+
+/// One axis of the grid of ranks that wrote a checkpoint.
+struct CheckpointAxis {
+  std::string name;
+  unsigned size = 1;
+  bool operator==(const CheckpointAxis &) const = default;
+};
+using CheckpointGrid = std::vector<CheckpointAxis>;
+
+/// As --shard spells it: "ddp2,tp2", "ddp4", "tp2"; "ddp1" for one device.
+std::string layoutName(const CheckpointGrid &grid);
+
+/// Which axes of a grid split each dimension of a tensor, by their names; axes
+/// of size 1 split nothing and are left out.
+using CheckpointSplit = std::vector<std::vector<std::string>>;
+
+/// A part of a tensor on the disk, in its file under CheckpointTensor::key().
+struct CheckpointPart {
+  std::string file; ///< in the checkpoint's directory
+  std::string hash; ///< hashOf() the part's elements
+};
+
+struct CheckpointTensor {
+  std::string name; ///< as in the plan
+  std::string role; ///< "parameter", "first_moment", "second_moment", "state"
+  DType dtype = DType::F32;
+  Shape shape; ///< of the whole tensor
+  CheckpointSplit split;
+  /// In the order of the axes that split, those of dimension 0 first, the last
+  /// fastest; one if it is whole.
+  std::vector<CheckpointPart> parts;
+
+  std::string key() const { return role + "/" + name; }
+};
+
+/// Where training stood.
+struct TrainingPosition {
+  std::uint64_t step = 0;      ///< optimizer steps done
+  std::uint64_t epoch = 0;     ///< epochs done
+  std::uint64_t epochStep = 0; ///< steps done of the one after them
+  std::uint64_t seed = 0;
+  std::uint64_t dataSeed = 0;
+  bool operator==(const TrainingPosition &) const = default;
+};
+
+struct CheckpointFile {
+  std::uint64_t bytes = 0;
+  std::string hash; ///< hashOf() all of it
+};
+
+/// checkpoint.json.
+struct Checkpoint {
+  std::filesystem::path directory;
+  CheckpointGrid grid;
+  TrainingPosition position;
+  std::string planHash;  ///< of the plan that trained it
+  std::string modelHash; ///< of the model.mlir that plan was made from
+  std::map<std::string, CheckpointTensor> tensors; ///< by key()
+  std::map<std::string, CheckpointFile> files;     ///< by name
+
+  /// Reads and checks checkpoint.json; the other files are not touched.
+  /// \throws Error(BadInput) naming file and key or tensor: malformed, of
+  ///   another version, changed since it was written, a file name that is not
+  ///   one of this directory, parts that do not make up their tensor.
+  static Checkpoint open(const std::filesystem::path &directory);
+  /// The text of checkpoint.json.
+  std::string text() const;
+
+  /// Parts that `tensor` has, and the shape of each. \throws Error(BadInput)
+  /// naming the tensor if a dimension does not fall into equal parts.
+  std::size_t partCount(const CheckpointTensor &tensor) const;
+  Shape partShape(const CheckpointTensor &tensor) const;
+  /// The rank whose file holds a part: the lowest that has it. Ranks count the
+  /// grid's points row by row.
+  unsigned ownerOf(const CheckpointTensor &tensor, std::size_t part) const;
+
+private:
+  /// Devices along the axes that split dimension `d`.
+  std::uint64_t cutsOf(const CheckpointTensor &tensor, std::size_t d) const;
+};
+
+/// "rank-00003.safetensors"
+std::string rankFileName(unsigned rank);
+
+/// XXH3-128 in hexadecimal.
+std::string hashOf(std::span<const std::byte> bytes);
+
+} // namespace llamarun
