@@ -140,7 +140,7 @@ std::unique_ptr<Session> DeviceFlags::open(std::shared_ptr<const Plan> loaded,
       job ? &job->makeCommunicators(*loaded, *device) : nullptr;
   auto session = std::make_unique<Session>(
       std::move(loaded), std::move(device),
-      SessionOptions{.debugSync = debugSync, .communicators = communicators});
+      SessionOptions{.communicators = communicators, .debugSync = debugSync});
   if (checkpoint)
     loadWeights(*session, *checkpoint, threadCount(), here);
   else

@@ -72,6 +72,7 @@ public:
     pid_t pid = fork();
     if (pid == 0) {
       close(ends[0]);
+      output = ends[1];
       int code = 0;
       std::string text;
       try {
@@ -124,6 +125,9 @@ public:
     }
     return endings;
   }
+
+  /// In a body: where its text will be written.
+  int output = -1;
 
   double elapsed() const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() -
