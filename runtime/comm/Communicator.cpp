@@ -1,6 +1,7 @@
 #include "runtime/comm/Communicator.h"
 
 #include "runtime/comm/Gloo.h"
+#include "runtime/comm/Nccl.h"
 #include "runtime/support/Error.h"
 
 #include <set>
@@ -40,6 +41,8 @@ createCommunicators(const Plan &plan, Peers &peers, Device &device) {
     return std::make_unique<Alone>(plan);
   if (device.kind() == "cpu")
     return createGlooCommunicators(plan, peers);
+  if (device.kind() == "cuda")
+    return createNcclCommunicators(plan, peers, device);
   fail(ExitCode::BadInput, plan.path(), ": no collectives for '", device.kind(),
        "'");
 }

@@ -59,7 +59,14 @@ public:
   virtual void enqueue(Device &device, StreamId stream,
                        std::span<const std::uint8_t> axes,
                        const CollectiveCall &call) = 0;
-  /// From any thread: calls that wait for a peer throw Error(PeerLost).
+  /// A graph with collectives was put on a stream: for messages, on a device
+  /// where nobody sees the single ones begin.
+  virtual void launched(std::string_view title) {}
+  /// Called after waiting for the device. \throws Error if a collective ended
+  /// because a peer was lost: what it should have written is not there.
+  virtual void check() {}
+  /// From any thread: calls that wait for a peer throw Error(PeerLost). Happens
+  /// by itself when Peers tells of a loss.
   virtual void abort() noexcept = 0;
 };
 

@@ -271,6 +271,7 @@ public:
     auto all = peers.allGather(mine);
     for (auto [group, at] : made)
       group->connect(all, at);
+    subscription = peers.onLost([this](const PeerFailure &) { abort(); });
   }
 
   const Grid &grid() const override { return theGrid; }
@@ -313,6 +314,7 @@ private:
   Grid theGrid;
   Peers &peers;
   std::map<std::uint64_t, Group> groups; ///< by groupKey
+  Peers::Subscription subscription;      ///< ends before them
 
   /// Where the others reach this rank. On rank 0's host the master's name may
   /// lead to the loopback interface; when others come from elsewhere, it is the

@@ -13,31 +13,57 @@ static std::span<const std::uint8_t> axesOf(const fb::Collective &op) {
   return {op.axes()->data(), op.axes()->size()};
 }
 
-/// "plan.fb: program 'train_64', step 7 (all_reduce sum over dp, loc(...))"
-static std::string titleOf(const StepContext &context) {
-  auto &op = *context.step.operation_as_Collective();
-  auto &root = context.plan.root();
-  std::ostringstream title;
-  title << context.plan.path() << ": program '"
-        << viewOf(context.program.name()) << "', step " << context.index << " ("
-        << nameOf(op.kind()) << " over ";
+/// "step 7 (all_reduce sum over dp, loc(...))"
+static std::string describe(const Plan &plan, std::uint32_t index,
+                            const fb::Step &step) {
+  auto &op = *step.operation_as_Collective();
+  auto &root = plan.root();
+  std::ostringstream text;
+  text << "step " << index << " (" << nameOf(op.kind()) << " over ";
   bool first = true;
   for (auto axis : axesOf(op)) {
-    title << (first ? "" : ",")
-          << printable(viewOf(root.grid()->Get(axis)->name()));
+    text << (first ? "" : ",")
+         << printable(viewOf(root.grid()->Get(axis)->name()));
     first = false;
   }
-  title << ", "
-        << printable(viewOf(root.locations()->Get(context.step.location())))
-        << ")";
-  return title.str();
+  text << ", " << printable(viewOf(root.locations()->Get(step.location())))
+       << ")";
+  return text.str();
+}
+
+static std::string prefixOf(const Plan &plan, const fb::Program &program) {
+  return plan.path() + ": program '" + std::string(viewOf(program.name())) +
+         "', ";
+}
+
+std::string collectivesOf(const Plan &plan, const fb::Program &program) {
+  std::vector<std::uint32_t> found;
+  for (std::uint32_t i = 0; i < program.steps()->size(); ++i)
+    if (auto *op = program.steps()->Get(i)->operation_as_Collective()) {
+      std::uint64_t devices = 1;
+      for (auto axis : axesOf(*op))
+        devices *= plan.root().grid()->Get(axis)->size();
+      if (devices > 1)
+        found.push_back(i);
+    }
+  if (found.empty())
+    return {};
+  auto at = [&](std::uint32_t i) {
+    return describe(plan, i, *program.steps()->Get(i));
+  };
+  if (found.size() == 1)
+    return prefixOf(plan, program) + at(found[0]);
+  return prefixOf(plan, program) + "one of " + std::to_string(found.size()) +
+         " collectives from " + at(found.front()) + " to " + at(found.back());
 }
 
 static CollectiveCall callOf(const StepContext &context) {
   auto &op = *context.step.operation_as_Collective();
   return {op.kind(), context.plan.buffer(op.source()).dtype(),
           context.session.range(op.source()),
-          context.session.range(op.target()), titleOf(context)};
+          context.session.range(op.target()),
+          prefixOf(context.plan, context.program) +
+              describe(context.plan, context.index, context.step)};
 }
 
 // A session without communicators has one device, as its plan (Session checks

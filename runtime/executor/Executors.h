@@ -5,6 +5,7 @@
 #include "runtime/plan/Plan.h"
 
 #include <span>
+#include <string>
 #include <vector>
 
 namespace llamarun {
@@ -37,6 +38,11 @@ struct Executor {
 /// The executor of an operation; a new kind is one line in Executors.cpp and
 /// one file that defines its entry below.
 const Executor &executorOf(fb::Operation operation);
+
+/// What is under way when a program's graph runs: "plan.fb: program 'train_64',
+/// one of 127 collectives from step 9 (...) to step 700 (...)"; empty if it has
+/// none that leave the device.
+std::string collectivesOf(const Plan &plan, const fb::Program &program);
 
 extern const Executor gemmExecutor;
 extern const Executor launchExecutor;

@@ -150,6 +150,7 @@ private:
   // By the program's address in the plan.
   std::unordered_map<const fb::Program *, std::unique_ptr<Graph>> graphs;
   std::unordered_set<const fb::Program *> preparedSteps;
+  std::unordered_map<const fb::Program *, std::string> collectiveTitles;
   SessionOptions options;
   struct Layouts {
     StagingLayout inputs, outputs;
@@ -176,6 +177,7 @@ private:
   Graph &graphOf(const fb::Program &program);
   void prepareSteps(const fb::Program &program);
   void runStepByStep(const fb::Program &program);
+  const std::string &collectivesOf(const fb::Program &program);
   template <typename Action>
   void forEachStep(const fb::Program &program, bool oneStream, Action &&action);
   friend class PendingRun;

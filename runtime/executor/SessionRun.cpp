@@ -125,4 +125,11 @@ Graph &Session::graphOf(const fb::Program &program) {
   return *(graphs[&program] = theDevice->endCapture());
 }
 
+const std::string &Session::collectivesOf(const fb::Program &program) {
+  auto [it, isNew] = collectiveTitles.try_emplace(&program);
+  if (isNew)
+    it->second = llamarun::collectivesOf(*thePlan, program);
+  return it->second;
+}
+
 } // namespace llamarun

@@ -1,5 +1,7 @@
 // Inputs and outputs of a Session's runs: staged on the host, copied by the
 // device beside the host's work.
+#include "runtime/comm/Communicator.h"
+#include "runtime/executor/Executors.h"
 #include "runtime/executor/Session.h"
 
 #include "runtime/plan/Verify.h"
@@ -126,6 +128,9 @@ PendingRun Session::run(const fb::Program &program) {
   Graph *graph = options.debugSync ? nullptr : &graphOf(program);
   RunSlot &slot = slotFor(program);
   uploadInputs(slot);
+  if (graph && options.communicators && theDevice->isAsynchronous() &&
+      !collectivesOf(program).empty())
+    options.communicators->launched(collectivesOf(program));
   if (graph)
     theDevice->run(*graph);
   else
@@ -157,6 +162,10 @@ void Session::readOutput(const fb::Program &program, std::string_view name,
 void PendingRun::wait() const {
   try {
     session->theDevice->wait(*slot->done);
+    if (auto *communicators = session->options.communicators)
+      communicators->check();
+  } catch (const CollectiveError &) {
+    throw;
   } catch (const Error &error) {
     fail(error.code(), session->thePlan->path(), ": program '",
          viewOf(slot->program->name()),

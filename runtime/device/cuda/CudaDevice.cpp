@@ -1,6 +1,7 @@
 #include "runtime/device/cuda/CudaDevice.h"
 
 #include "runtime/device/FillPattern.h"
+#include "runtime/device/cuda/CudaAccess.h"
 #include "runtime/device/cuda/CudaBlas.h"
 #include "runtime/device/cuda/CudaCode.h"
 #include "runtime/device/cuda/CudaContext.h"
@@ -14,11 +15,18 @@
 namespace llamarun {
 namespace {
 
-class CudaDevice final : public Device {
+class CudaDevice final : public Device, public CudaAccess {
 public:
   explicit CudaDevice(const DeviceOptions &options)
       : context(options.ordinal), memory(context), streams(context),
         blas(context, streams.get(0), options) {}
+
+  const CudaContext &cudaContext() const override { return context; }
+  CUstream cudaStream(StreamId stream) override { return streams.get(stream); }
+  // A library may have put in more than one kernel.
+  void cudaEnqueued(StreamId stream) override {
+    streams.endsInKernel(stream, false);
+  }
 
   std::string_view kind() const override { return "cuda"; }
   std::string name() const override {

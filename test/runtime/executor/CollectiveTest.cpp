@@ -1,5 +1,6 @@
 // Collectives as steps of a session: two and four ranks, each a thread.
 #include "runtime/comm/Communicator.h"
+#include "runtime/executor/Executors.h"
 #include "runtime/executor/Session.h"
 #include "runtime/support/Error.h"
 #include "test/runtime/comm/CommPlan.h"
@@ -63,6 +64,17 @@ TEST(Collective, RunsInASession) {
       EXPECT_EQ(all, (Floats{0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3}));
       peers.leave();
     });
+}
+
+// A GPU runs whole graphs: what may be under way is told by program.
+TEST(Collective, TitleOfAProgram) {
+  auto plan = sumPlan(2, 2).load();
+  EXPECT_EQ(collectivesOf(*plan, plan->program(0)),
+            "test.fb: program 'evaluate_4', one of 3 collectives from step 0 "
+            "(all_reduce sum over dp, loc(\"test.mlir\":1:1)) to step 2 "
+            "(all_gather over dp,tp, loc(\"test.mlir\":1:1))");
+  plan = sumPlan(1, 1).load();
+  EXPECT_EQ(collectivesOf(*plan, plan->program(0)), "");
 }
 
 // Without communicators a plan for one device copies, another is refused.
