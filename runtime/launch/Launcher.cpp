@@ -200,6 +200,13 @@ private:
         result.causes.push_back(cause);
     };
     auto report = reported();
+    const bool explained = report.has_value();
+    // Before the ranks had met, the others only saw that one did not come.
+    if (report && report->rank == PeerFailure::kJob &&
+        report->code == ExitCode::PeerLost &&
+        std::ranges::any_of(
+            ranks, [](auto &rank) { return rank.failed() && rank.endedBy(); }))
+      report.reset();
     auto killedBy = [&](unsigned r) {
       return r < ranks.size() && ranks[r].failed() ? ranks[r].endedBy() : 0;
     };
@@ -218,7 +225,7 @@ private:
       failure.host = hostName();
       if (int signal = rank.endedBy()) {
         failure.cause = signalText(signal);
-      } else if (!report && rank.exitCode() < 128) {
+      } else if (!explained && rank.exitCode() < 128) {
         failure.cause =
             "ended with exit code " + std::to_string(rank.exitCode());
         failure.code = static_cast<ExitCode>(rank.exitCode());

@@ -28,7 +28,14 @@ int runRank(const std::string &behaviour, const std::string &marks) {
     return 90;
   // Says that this rank runs, and in which process.
   std::ofstream(marks + "/" + std::to_string(world->rank)) << getpid();
-  auto peers = joinPeers(*world, "test", PeerOptions{.timeoutSeconds = 20});
+  std::unique_ptr<Peers> peers;
+  try {
+    peers = joinPeers(*world, "test", PeerOptions{.timeoutSeconds = 20});
+  } catch (const Error &error) {
+    reportToLauncher(
+        {PeerFailure::kJob, "", error.what(), error.code(), -1, ""});
+    return static_cast<int>(error.code());
+  }
   auto watchdog = peers->onLost([](const PeerFailure &failure) {
     reportToLauncher(failure);
     // The main thread may be stuck.
