@@ -15,6 +15,42 @@ namespace {
 // How long an error that only NCCL sees may stay unseen.
 constexpr auto kWatch = std::chrono::milliseconds(50);
 
+// ncclCommAbort ends kernels at once but may itself wait for what a dead peer
+// will never do.
+constexpr auto kLastWait = std::chrono::seconds(2);
+
+/// The communicators, and the thread that looks after them.
+struct Watched {
+  std::map<std::uint64_t, NcclGroup> groups; ///< by groupKey
+  std::mutex mutex;                          ///< of what follows
+  std::condition_variable wake;
+  bool aborting = false, leaving = false, ended = false;
+  std::string cause; ///< what NCCL said, if it was NCCL that saw it
+
+  void watch() {
+    std::unique_lock lock(mutex);
+    while (!leaving && !aborting) {
+      wake.wait_for(lock, kWatch, [this] { return leaving || aborting; });
+      for (auto &[key, group] : groups) {
+        auto result = group.asyncError();
+        if (result == ncclSuccess || aborting)
+          continue;
+        aborting = true;
+        cause = std::string("NCCL: ") +
+                NcclLibrary::get().ncclGetErrorStringFn(result);
+      }
+    }
+    if (aborting) {
+      lock.unlock(); // not in a thread of the control plane: this may take long
+      for (auto &[key, group] : groups)
+        group.abort();
+      lock.lock();
+    }
+    ended = true;
+    wake.notify_all();
+  }
+};
+
 class NcclCommunicators final : public Communicators {
 public:
   NcclCommunicators(const Plan &plan, Peers &peers, Device &device)
@@ -25,18 +61,22 @@ public:
     auto &nccl = NcclLibrary::get();
     gpu->cudaContext().use();
     connectAll(plan, nccl);
-    watcher = std::thread([this] { watch(); });
+    watcher = std::thread([state = state] { state->watch(); });
     subscription = peers.onLost([this](const PeerFailure &) { abort(); });
   }
 
   ~NcclCommunicators() override {
     subscription.reset();
-    {
-      std::lock_guard lock(mutex);
-      leaving = true;
-    }
-    wake.notify_all();
-    watcher.join();
+    std::unique_lock lock(state->mutex);
+    state->leaving = true;
+    state->wake.notify_all();
+    bool ended =
+        state->wake.wait_for(lock, kLastWait, [this] { return state->ended; });
+    lock.unlock();
+    if (ended)
+      watcher.join();
+    else
+      watcher.detach(); // it has its share of the state
   }
 
   const Grid &grid() const override { return theGrid; }
@@ -48,8 +88,8 @@ public:
   void enqueue(Device &device, StreamId stream,
                std::span<const std::uint8_t> axes,
                const CollectiveCall &call) override {
-    auto found = groups.find(groupKey(theGrid, axes));
-    if (found == groups.end()) {
+    auto found = state->groups.find(groupKey(theGrid, axes));
+    if (found == state->groups.end()) {
       if (call.source.pointer != call.target.pointer)
         device.copy(stream, call.target, call.source);
       return;
@@ -67,15 +107,13 @@ public:
   void launched(std::string_view title) override { peers.setCollective(title); }
 
   void check() override {
-    bool broken;
     std::string why;
     {
-      std::lock_guard lock(mutex);
-      broken = aborting;
-      why = cause;
+      std::lock_guard lock(state->mutex);
+      if (!state->aborting)
+        return;
+      why = state->cause;
     }
-    if (!broken)
-      return;
     // The control plane tells who it was, if it knows by now.
     peers.check();
     fail(ExitCode::PeerLost,
@@ -84,21 +122,15 @@ public:
   }
 
   void abort() noexcept override {
-    {
-      std::lock_guard lock(mutex);
-      aborting = true;
-    }
-    wake.notify_all();
+    std::lock_guard lock(state->mutex);
+    state->aborting = true;
+    state->wake.notify_all();
   }
 
 private:
   Grid theGrid;
   Peers &peers;
-  std::map<std::uint64_t, NcclGroup> groups; ///< by groupKey
-  std::mutex mutex;                          ///< of what follows
-  std::condition_variable wake;
-  bool aborting = false, leaving = false;
-  std::string cause; ///< what NCCL said, if it was NCCL that saw it
+  std::shared_ptr<Watched> state = std::make_shared<Watched>();
   std::thread watcher;
   Peers::Subscription subscription;
 
@@ -113,7 +145,7 @@ private:
       auto index = static_cast<std::uint32_t>(
           std::find(ranks.begin(), ranks.end(), me) - ranks.begin());
       auto &group =
-          groups
+          state->groups
               .try_emplace(key, nccl, peers,
                            static_cast<std::uint32_t>(ranks.size()), index)
               .first->second;
@@ -126,28 +158,8 @@ private:
       auto at = i * NcclGroup::kIdBytes;
       if (all[roots[i]].size() < at + NcclGroup::kIdBytes)
         fail(ExitCode::BadInput, "rank ", roots[i], " has another plan");
-      groups.at(keys[i]).connect(all[roots[i]].substr(at, NcclGroup::kIdBytes));
-    }
-  }
-
-  /// Aborting may wait for kernels: not in a thread of the control plane.
-  void watch() {
-    std::unique_lock lock(mutex);
-    while (!leaving) {
-      wake.wait_for(lock, kWatch, [this] { return leaving || aborting; });
-      for (auto &[key, group] : groups)
-        if (auto result = group.asyncError();
-            result != ncclSuccess && !aborting) {
-          aborting = true;
-          cause = std::string("NCCL: ") +
-                  NcclLibrary::get().ncclGetErrorStringFn(result);
-        }
-      if (!aborting)
-        continue;
-      lock.unlock();
-      for (auto &[key, group] : groups)
-        group.abort();
-      return;
+      state->groups.at(keys[i]).connect(
+          all[roots[i]].substr(at, NcclGroup::kIdBytes));
     }
   }
 };
