@@ -43,31 +43,40 @@ std::vector<uint32_t> shuffledOrder(size_t n, uint64_t seed, uint64_t epoch) {
   return order;
 }
 
-size_t batchesPerEpoch(size_t n, size_t batchSize, size_t world) {
-  if (batchSize == 0 || world == 0)
-    fail(ExitCode::Usage, "batch size and number of ranks must be positive");
-  size_t batches = (n + batchSize - 1) / batchSize;
-  return (batches + world - 1) / world;
+Dealing Dealing::even(size_t ranks, size_t batchSize) {
+  if (ranks == 0 || batchSize == 0 ||
+      batchSize > std::numeric_limits<uint32_t>::max())
+    fail(ExitCode::Usage, "batches of ", batchSize, " examples for ", ranks,
+         " ranks");
+  return {std::vector<uint32_t>(ranks, static_cast<uint32_t>(batchSize))};
 }
 
-std::vector<IndexBatch> dealBatches(const std::vector<uint32_t> &order,
-                                    size_t batchSize, size_t rank,
-                                    size_t world) {
-  size_t steps = batchesPerEpoch(order.size(), batchSize, world);
-  if (rank >= world)
-    fail(ExitCode::Usage, "rank ", rank, " of ", world);
-  std::vector<IndexBatch> batches(steps);
-  for (size_t step = 0; step < steps; ++step) {
-    IndexBatch &batch = batches[step];
-    size_t begin = (step * world + rank) * batchSize;
-    size_t end = world == 1 ? std::min(begin + batchSize, order.size())
-                            : begin + batchSize;
-    // What the last round lacks follows on from the end: the first missing
-    // example is the epoch's first, and so on around.
-    for (size_t i = begin; i < end; ++i)
-      batch.indices.push_back(order[i % order.size()]);
-    batch.fresh = std::min(end, std::max(begin, order.size())) - begin;
-  }
+size_t Dealing::perRound() const {
+  size_t sum = std::accumulate(shares.begin(), shares.end(), size_t(0));
+  if (sum == 0)
+    fail(ExitCode::Usage, "no rank gets an example");
+  return sum;
+}
+
+size_t Dealing::rounds(size_t n) const {
+  return (n + perRound() - 1) / perRound();
+}
+
+std::vector<DealtBatch> dealBatches(const std::vector<uint32_t> &order,
+                                    const Dealing &dealing) {
+  dealing.perRound(); // refuses what would never end
+  std::vector<DealtBatch> batches;
+  auto next = order.begin();
+  for (size_t round = 0; next != order.end(); ++round)
+    for (uint32_t rank = 0; rank < dealing.shares.size(); ++rank) {
+      auto count = std::min<size_t>(dealing.shares[rank],
+                                    static_cast<size_t>(order.end() - next));
+      if (count == 0)
+        continue;
+      auto end = next + static_cast<std::ptrdiff_t>(count);
+      batches.push_back({{next, end}, rank, round});
+      next = end;
+    }
   return batches;
 }
 

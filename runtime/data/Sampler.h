@@ -23,24 +23,31 @@ std::vector<uint32_t> shuffledOrder(size_t n, uint64_t seed, uint64_t epoch);
 /// 0 .. n-1, for evaluation.
 std::vector<uint32_t> sequentialOrder(size_t n);
 
-/// The examples of one step of one rank. From `fresh` on they repeat examples
-/// of the epoch's start, which evaluation must not count again.
-struct IndexBatch {
-  std::vector<uint32_t> indices;
-  size_t fresh = 0;
+/// How each round of an epoch is spread over data-parallel ranks: the next
+/// shares[0] examples go to rank 0, the next shares[1] to rank 1, and so on.
+/// Equal shares are batches dealt round-robin (accelerate, data_loader.py:
+/// BatchSamplerShard), but for the last round, which is not completed by
+/// examples of the epoch's start: ranks get fewer, or none.
+struct Dealing {
+  std::vector<uint32_t> shares;
+
+  /// Throws Usage if an argument is 0.
+  static Dealing even(size_t ranks, size_t batchSize);
+  /// Examples of a round. Throws Usage if there are none.
+  size_t perRound() const;
+  /// Of an epoch over n examples.
+  size_t rounds(size_t n) const;
 };
 
-/// Deals `order` to rank `rank` of `world` data-parallel ranks as accelerate's
-/// BatchSamplerShard does: `order` is cut into batches of `batchSize`, batch i
-/// goes to rank i mod world. One rank gets a shorter last batch as it is; with
-/// several every rank gets the same number of full batches, completed by
-/// cycling through `order` from its start. Throws Usage if an argument makes no
-/// sense.
-std::vector<IndexBatch> dealBatches(const std::vector<uint32_t> &order,
-                                    size_t batchSize, size_t rank,
-                                    size_t world);
+/// What one rank gets of a round: at least one example.
+struct DealtBatch {
+  std::vector<uint32_t> indices;
+  uint32_t rank = 0;
+  size_t round = 0;
+};
 
-/// Batches that each rank gets of n examples.
-size_t batchesPerEpoch(size_t n, size_t batchSize, size_t world);
+/// Deals `order` in rounds; batches in the order of their examples.
+std::vector<DealtBatch> dealBatches(const std::vector<uint32_t> &order,
+                                    const Dealing &dealing);
 
 } // namespace llamarun

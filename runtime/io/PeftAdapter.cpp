@@ -22,29 +22,40 @@ std::optional<std::string_view> moduleOf(std::string_view name,
   return name.substr(0, name.size() - factor.size());
 }
 
-AdapterTensors readTensors(const SafetensorsFile &file) {
-  AdapterTensors tensors;
-  for (const TensorView &view : file.tensors()) {
+AdapterFile mapTensors(const std::filesystem::path &path) {
+  AdapterFile result{SafetensorsFile::open(path), {}};
+  for (const TensorView &view : result.file.tensors()) {
     std::optional<std::string> name = fromPeftName(view.name);
     if (!name)
-      fail(ExitCode::BadInput, file.path().string(), ": tensor ",
-           quoteName(view.name), " is not named as PEFT names adapter tensors");
-    AdapterTensor tensor{view.shape, std::vector<float>(view.elements())};
-    file.readFloat(view, tensor.data);
-    if (!tensors.emplace(*name, std::move(tensor)).second)
-      fail(ExitCode::BadInput, file.path().string(), ": tensor ",
-           quoteName(view.name), " and another one both stand for ",
-           quoteName(*name));
+      fail(ExitCode::BadInput, path.string(), ": tensor ", quoteName(view.name),
+           " is not named as PEFT names adapter tensors");
+    if (!isConvertibleToFloat(view.dtype))
+      fail(ExitCode::BadInput, path.string(), ": tensor ", quoteName(view.name),
+           " is ", nameOf(view.dtype), ", which is no floating-point type");
+    if (!result.tensors.emplace(*name, view).second)
+      fail(ExitCode::BadInput, path.string(), ": tensor ", quoteName(view.name),
+           " and another one both stand for ", quoteName(*name));
+  }
+  return result;
+}
+
+AdapterTensors readTensors(const AdapterFile &mapped) {
+  AdapterTensors tensors;
+  for (auto &[name, view] : mapped.tensors) {
+    AdapterTensor &tensor = tensors[name];
+    tensor = {view.shape, std::vector<float>(view.elements())};
+    mapped.file.readFloat(view, tensor.data);
   }
   return tensors;
 }
 
-void checkFactors(const PeftAdapter &adapter, const std::string &path) {
+void checkFactors(const PeftConfig &config, const AdapterViews &tensors,
+                  const std::string &path) {
   auto refuse = [&](std::string_view name, const auto &...what) {
     fail(ExitCode::BadInput, path, ": tensor ", quoteName(toPeftName(name)),
          what...);
   };
-  for (const auto &[name, tensor] : adapter.tensors) {
+  for (const auto &[name, tensor] : tensors) {
     auto moduleA = moduleOf(name, kFactorA), moduleB = moduleOf(name, kFactorB);
     if (!moduleA && !moduleB) {
       if (name != kHead)
@@ -57,10 +68,10 @@ void checkFactors(const PeftAdapter &adapter, const std::string &path) {
     }
     std::string module(moduleA ? *moduleA : *moduleB);
     std::string partner = module.append(moduleA ? kFactorB : kFactorA);
-    if (!adapter.tensors.count(partner))
+    if (!tensors.count(partner))
       refuse(name, " has no partner ", quoteName(toPeftName(partner)));
-    auto rank = static_cast<uint64_t>(
-        adapter.config.rankOf(moduleA ? *moduleA : *moduleB));
+    auto rank =
+        static_cast<uint64_t>(config.rankOf(moduleA ? *moduleA : *moduleB));
     if (tensor.shape.size() != 2 || tensor.shape[moduleA ? 0 : 1] != rank)
       refuse(name, " has shape ", toString(tensor.shape), ", expected ",
              moduleA ? "[" : "[out, ", rank, moduleA ? ", in]" : "]",
@@ -102,27 +113,39 @@ std::string toPeftName(std::string_view name) {
   return std::string(kPrefix).append(name);
 }
 
-PeftAdapter readPeftAdapter(const std::filesystem::path &directory) {
-  PeftAdapter adapter;
-  adapter.config = readPeftConfig(directory / kAdapterConfigFile);
+AdapterViews viewsOf(const AdapterTensors &tensors) {
+  AdapterViews views;
+  for (const auto &[name, tensor] : tensors)
+    views[name] = {toPeftName(name), DType::F32, tensor.shape,
+                   std::as_bytes(std::span(tensor.data))};
+  return views;
+}
+
+MappedAdapter mapPeftAdapter(const std::filesystem::path &directory) {
+  PeftConfig config = readPeftConfig(directory / kAdapterConfigFile);
   std::filesystem::path weights = directory / kAdapterWeightsFile;
-  adapter.tensors = readTensors(SafetensorsFile::open(weights));
-  checkFactors(adapter, weights.string());
+  MappedAdapter adapter{std::move(config), mapTensors(weights)};
+  checkFactors(adapter.config, adapter.weights.tensors, weights.string());
   if (adapter.config.taskType == "SEQ_CLS" &&
-      !adapter.tensors.count(std::string(kHead)))
+      !adapter.weights.tensors.count(std::string(kHead)))
     fail(ExitCode::BadInput, weights.string(), ": tensor ",
          quoteName(toPeftName(kHead)), " is missing (task_type is SEQ_CLS)");
   return adapter;
 }
 
+PeftAdapter readPeftAdapter(const std::filesystem::path &directory) {
+  MappedAdapter adapter = mapPeftAdapter(directory);
+  return {std::move(adapter.config), readTensors(adapter.weights)};
+}
+
 void writePeftAdapter(const std::filesystem::path &directory,
                       const PeftAdapter &adapter) {
   std::filesystem::path weights = directory / kAdapterWeightsFile;
-  checkFactors(adapter, weights.string());
+  AdapterViews tensors = viewsOf(adapter.tensors);
+  checkFactors(adapter.config, tensors, weights.string());
   std::vector<TensorView> views;
-  for (const auto &[name, tensor] : adapter.tensors)
-    views.push_back({toPeftName(name), DType::F32, tensor.shape,
-                     std::as_bytes(std::span(tensor.data))});
+  for (const auto &[name, view] : tensors)
+    views.push_back(view);
   makeDirectories(directory);
   AtomicFileSet files;
   writeSafetensors(files.add(weights), views);
@@ -130,8 +153,12 @@ void writePeftAdapter(const std::filesystem::path &directory,
   files.commit();
 }
 
+AdapterFile mapPyTorchParameters(const std::filesystem::path &path) {
+  return mapTensors(path);
+}
+
 AdapterTensors readPyTorchParameters(const std::filesystem::path &path) {
-  return readTensors(SafetensorsFile::open(path));
+  return readTensors(mapTensors(path));
 }
 
 } // namespace llamarun

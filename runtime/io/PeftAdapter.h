@@ -33,9 +33,26 @@ struct AdapterTensor {
 ///   score.weight                             [num_labels, hidden]
 using AdapterTensors = std::map<std::string, AdapterTensor>;
 
+/// The same where they lie, in whatever dtype; TensorView::name is the file's.
+using AdapterViews = std::map<std::string, TensorView>;
+AdapterViews viewsOf(const AdapterTensors &tensors);
+
 struct PeftAdapter {
   PeftConfig config;
   AdapterTensors tensors;
+};
+
+/// A mapped adapter_model.safetensors, or a file of PyTorch parameters.
+struct AdapterFile {
+  SafetensorsFile file;
+  AdapterViews tensors; ///< into `file`
+};
+
+/// An adapter of which nothing was read yet but names and shapes: a rank takes
+/// its part of each tensor.
+struct MappedAdapter {
+  PeftConfig config;
+  AdapterFile weights;
 };
 
 /// Our name for PEFT's, as in a saved adapter or as a parameter of a live
@@ -59,6 +76,8 @@ std::string toPeftName(std::string_view name);
 ///   refuses, tensors that are neither LoRA factors nor `score`, factors
 ///   without their partner or of a rank that the config does not give, and a
 ///   SEQ_CLS adapter without `score.weight`.
+MappedAdapter mapPeftAdapter(const std::filesystem::path &directory);
+/// The same, as float32 in memory.
 PeftAdapter readPeftAdapter(const std::filesystem::path &directory);
 
 /// Writes both files as one (AtomicFileSet), creating the directory.
@@ -71,6 +90,8 @@ void writePeftAdapter(const std::filesystem::path &directory,
 /// Reads a safetensors file of PyTorch parameters (`...lora_A.default.weight`)
 /// for --init-from, converted to float32.
 /// \throws Error(BadInput) naming file and tensor if a name is not PEFT's.
+AdapterFile mapPyTorchParameters(const std::filesystem::path &path);
+/// The same, as float32 in memory.
 AdapterTensors readPyTorchParameters(const std::filesystem::path &path);
 
 } // namespace llamarun

@@ -21,6 +21,7 @@ std::vector<Value> inputsOf(const Context &context,
   if (program.kind() == fb::ProgramKind::Reshard)
     return {};
   std::uint64_t t = program.tokens(), b = program.sequences();
+  std::uint64_t axes = sizeOf(context.plan.grid());
   using enum fb::DType;
   auto head = context.plan.task()->head();
   Value labels{"labels", I32, {b}};
@@ -32,7 +33,7 @@ std::vector<Value> inputsOf(const Context &context,
           {"cu_seqlens", I32, {b + 1}}, {"last_token", I32, {b}},
           {"pool_index", I32, {t}},     labels,
           {"loss_scale", F32, {1}},     {"hyper", F64, {8}},
-          {"random", I64, {2}}};
+          {"random", I64, {2}},         {"grid_index", I32, {axes}}};
 }
 
 std::vector<Value> outputsOf(const Context &context,

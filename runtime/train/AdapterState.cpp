@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <set>
+#include <span>
 #include <vector>
 
 namespace llamarun {
@@ -88,23 +90,76 @@ PeftConfig adapterConfig(const Plan &plan, const std::string &baseModel) {
   return config;
 }
 
-AdapterTensors readParameters(Session &session) {
+namespace {
+
+/// This rank's part of a tensor.
+std::vector<float> readPart(Session &session, const fb::Tensor &tensor) {
+  const Plan &plan = session.plan();
+  std::vector<std::byte> bytes(plan.bytes(tensor.buffer()));
+  std::vector<float> values(plan.elements(tensor.buffer()));
+  session.readTensor(tensor.role(), viewOf(tensor.name()), bytes);
+  toFloat(toFileDType(plan.buffer(tensor.buffer()).dtype()), bytes, values);
+  return values;
+}
+
+/// Elements of a float tensor of a file that this rank holds.
+std::vector<float> partOf(const TensorView &view, const TensorSlice &slice) {
+  std::vector<float> values(slice.elements());
+  auto size = bitsOf(view.dtype) / 8;
+  slice.forEachRun(0, values.size(), [&](auto index, auto at, auto count) {
+    toFloat(view.dtype, view.bytes.subspan(index * size, count * size),
+            std::span(values).subspan(at, count));
+  });
+  return values;
+}
+
+} // namespace
+
+AdapterTensors readTensors(Session &session, fb::Role role,
+                           const Ranks &ranks) {
   const Plan &plan = session.plan();
   AdapterTensors tensors;
-  forEachParameter(plan, [&](const fb::Tensor &tensor) {
-    auto dtype = plan.buffer(tensor.buffer()).dtype();
-    AdapterTensor &out = tensors[std::string(viewOf(tensor.name()))];
-    out.shape = wholeShape(plan, tensor);
-    out.data.resize(elementsOf(out.shape));
-    std::vector<std::byte> bytes(out.data.size() * sizeOf(dtype));
-    session.readTensor(tensor.role(), viewOf(tensor.name()), bytes);
-    toFloat(toFileDType(dtype), bytes, out.data);
-  });
+  for (std::size_t i = 0; i < plan.tensorCount(); ++i) {
+    const fb::Tensor &tensor = plan.tensor(i);
+    if (tensor.role() != role)
+      continue;
+    TensorSlice slice = ranks.slice(plan, tensor);
+    std::string name(viewOf(tensor.name()));
+    if (slice.isWhole()) {
+      if (ranks.first())
+        tensors[name] = {slice.whole, readPart(session, tensor)};
+      continue;
+    }
+    // Replicas hold the same: one of them speaks.
+    std::vector<float> part;
+    if (ranks.dataRank() == 0)
+      part = readPart(session, tensor);
+    auto parts = ranks.gather({reinterpret_cast<const char *>(part.data()),
+                               part.size() * sizeof(float)});
+    if (!ranks.first())
+      continue;
+    AdapterTensor &out = tensors[name];
+    out = {slice.whole, std::vector<float>(elementsOf(slice.whole))};
+    for (unsigned rank = 0; rank < ranks.size(); ++rank) {
+      if (ranks.dataRankOf(rank) != 0)
+        continue;
+      auto theirs = ranks.slice(plan, tensor, rank);
+      if (parts[rank].size() != theirs.elements() * sizeof(float))
+        fail(ExitCode::PeerLost, "rank ", rank, " sent ", parts[rank].size(),
+             " bytes of ", quoteName(name));
+      theirs.forEachRun(0, theirs.elements(),
+                        [&](auto index, auto at, auto count) {
+                          std::memcpy(&out.data[index],
+                                      parts[rank].data() + at * sizeof(float),
+                                      count * sizeof(float));
+                        });
+    }
+  }
   return tensors;
 }
 
-void writeParameters(Session &session, const AdapterTensors &tensors,
-                     const std::string &source) {
+void writeParameters(Session &session, const AdapterViews &tensors,
+                     const std::string &source, const Ranks &ranks) {
   const Plan &plan = session.plan();
   // Everything is checked before anything is written.
   std::set<std::string_view> expected;
@@ -113,12 +168,12 @@ void writeParameters(Session &session, const AdapterTensors &tensors,
     if (found == tensors.end())
       fail(ExitCode::BadInput, source, ": tensor ",
            quoteName(viewOf(tensor.name())), " is missing");
-    Shape shape = wholeShape(plan, tensor);
-    if (found->second.shape != shape)
+    TensorSlice slice = ranks.slice(plan, tensor);
+    if (found->second.shape != slice.whole)
       fail(ExitCode::BadInput, source, ": tensor ", quoteName(found->first),
            " has shape ", toString(found->second.shape),
-           ", the plan's adapter has ", toString(shape));
-    if (!std::ranges::all_of(found->second.data,
+           ", the plan's adapter has ", toString(slice.whole));
+    if (!std::ranges::all_of(partOf(found->second, slice),
                              [](float v) { return std::isfinite(v); }))
       fail(ExitCode::BadInput, source, ": tensor ", quoteName(found->first),
            " has elements that are not finite");
@@ -130,7 +185,8 @@ void writeParameters(Session &session, const AdapterTensors &tensors,
            " is not in the plan's adapter");
 
   forEachParameter(plan, [&](const fb::Tensor &tensor) {
-    auto &values = tensors.at(std::string(viewOf(tensor.name()))).data;
+    auto values = partOf(tensors.at(std::string(viewOf(tensor.name()))),
+                         ranks.slice(plan, tensor));
     auto dtype = plan.buffer(tensor.buffer()).dtype();
     std::vector<std::byte> bytes(values.size() * sizeOf(dtype));
     fromFloat(toFileDType(dtype), values, bytes);
@@ -139,17 +195,23 @@ void writeParameters(Session &session, const AdapterTensors &tensors,
 }
 
 void saveAdapter(Session &session, const std::filesystem::path &directory,
-                 const std::string &baseModel) {
-  writePeftAdapter(directory, {adapterConfig(session.plan(), baseModel),
-                               readParameters(session)});
+                 const std::string &baseModel, const Ranks &ranks) {
+  auto tensors = readParameters(session, ranks);
+  if (ranks.first())
+    writePeftAdapter(directory, {adapterConfig(session.plan(), baseModel),
+                                 std::move(tensors)});
+  // The others go on when it is on the disk: a job that ends well has saved.
+  ranks.gather({});
 }
 
-void loadAdapter(Session &session, const std::filesystem::path &path) {
+void loadAdapter(Session &session, const std::filesystem::path &path,
+                 const Ranks &ranks) {
   if (!std::filesystem::is_directory(path))
-    return writeParameters(session, readPyTorchParameters(path), path.string());
-  PeftAdapter adapter = readPeftAdapter(path);
+    return writeParameters(session, mapPyTorchParameters(path).tensors,
+                           path.string(), ranks);
+  MappedAdapter adapter = mapPeftAdapter(path);
   checkScaling(session.plan(), adapter.config, path);
-  writeParameters(session, adapter.tensors, path.string());
+  writeParameters(session, adapter.weights.tensors, path.string(), ranks);
 }
 
 } // namespace llamarun

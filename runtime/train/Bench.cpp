@@ -5,6 +5,7 @@
 #include "runtime/train/CounterRandom.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -113,15 +114,20 @@ struct Cost {
   double bytes = 0, flops = 0;
 };
 
-Cost costOf(const Plan &plan, const Dataset &data, const StepPlan &step) {
+Cost costOf(const Plan &plan, const Dataset &data, const StepPlan &step,
+            unsigned dataRank) {
   Cost cost;
-  for (std::size_t i = 0; i < step.size(); ++i) {
+  std::vector<MicroBatch> own;
+  for (auto i : ownOf(step, dataRank))
+    own.push_back(step[i]);
+  own.resize(std::max<std::size_t>(own.size(), 1)); // it runs an empty one
+  for (std::size_t i = 0; i < own.size(); ++i) {
     std::uint64_t tokens = 0;
-    for (auto example : step[i])
+    for (auto example : own[i])
       tokens += data.sequences[example].size();
-    auto kind = i + 1 == step.size() ? fb::ProgramKind::Train
-                                     : fb::ProgramKind::Accumulate;
-    auto *program = plan.find(kind, tokens, step[i].size());
+    auto kind = i + 1 == own.size() ? fb::ProgramKind::Train
+                                    : fb::ProgramKind::Accumulate;
+    auto *program = plan.find(kind, tokens, own[i].size());
     if (!program) // planEpoch has said why there could be none
       fail(ExitCode::BadInput, plan.path(), ": no program for ", tokens,
            " tokens");
@@ -137,7 +143,9 @@ Cost costOf(const Plan &plan, const Dataset &data, const StepPlan &step) {
 BenchResult benchTraining(Session &session, ProgramRunner &runner,
                           const Dataset &data, const BenchOptions &options) {
   const Plan &plan = session.plan();
-  auto steps = planEpoch(plan, data, sequentialOrder(data.size()));
+  const Ranks &ranks = runner.ranks();
+  auto steps =
+      planEpoch(plan, data, sequentialOrder(data.size()), defaultDealing(plan));
   std::size_t wanted = std::size_t{options.warmup} + options.steps;
   if (steps.size() < wanted || options.steps == 0)
     fail(ExitCode::BadInput, data.file, ": ", data.size(), " examples make ",
@@ -148,20 +156,31 @@ BenchResult benchTraining(Session &session, ProgramRunner &runner,
 
   std::vector<Cost> costs;
   for (auto &step : steps)
-    costs.push_back(costOf(plan, data, step));
-  // Of the timed steps' programs each runs once before them.
-  std::vector<std::size_t> order;
+    costs.push_back(costOf(plan, data, step, ranks.dataRank()));
+  // Of the timed steps' programs each runs once before them: on whatever rank
+  // uses it, but all take the same steps.
+  std::string news;
   std::set<const fb::Program *> warm;
   for (std::size_t i = 0; i < wanted; ++i)
-    if (i < options.warmup || warm.insert(costs[i].last).second)
+    news += warm.insert(costs[i].last).second ? '1' : '0';
+  auto allNews = ranks.gather(news);
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < wanted; ++i)
+    if (i < options.warmup || std::ranges::any_of(allNews, [i](auto &theirs) {
+          return i < theirs.size() && theirs[i] == '1';
+        }))
       order.push_back(i);
   auto start = Clock::now();
-  for (auto i : order)
+  for (auto i : order) {
     session.prepare(*costs[i].last);
+    ranks.progress();
+  }
   session.synchronize();
   result.prepareSeconds = secondsSince(start);
   bool first = true;
+  std::uint64_t started = 0;
   for (auto i : order) {
+    ranks.setStep(++started);
     auto done = runner.train(data, steps[i], hyper);
     if (first) {
       result.firstStepSeconds = secondsSinceProcessStart();
@@ -186,13 +205,15 @@ BenchResult benchTraining(Session &session, ProgramRunner &runner,
     byProgram[costs[i].last].push_back(took);
     auto &bucket = buckets[costs[i].last];
     ++bucket.steps;
-    bucket.tokens += done.tokens;
+    bucket.tokens += done.ownTokens;
     bucket.bytes += costs[i].bytes;
     bucket.flops += costs[i].flops;
     pending.pop_front();
   };
+  ranks.gather({}); // all begin together
   start = Clock::now();
   for (std::size_t i = options.warmup; i < wanted; ++i) {
+    ranks.setStep(++started);
     pending.emplace_back(i, runner.start(data, steps[i], hyper));
     if (pending.size() > (session.device().isAsynchronous() ? 1 : 0))
       finish();
@@ -203,6 +224,12 @@ BenchResult benchTraining(Session &session, ProgramRunner &runner,
 
   result.steps = options.steps;
   result.seconds = Percentiles::of(seconds);
+  auto all =
+      ranks.gatherNumbers(std::array{result.seconds.p50, result.wallSeconds});
+  for (std::size_t at = 0; at < all.size(); at += 2) {
+    result.rankP50.push_back(all[at]);
+    result.wallSeconds = std::max(result.wallSeconds, all[at + 1]);
+  }
   for (auto &[program, bucket] : buckets) {
     result.bytes += bucket.bytes;
     result.flops += bucket.flops;

@@ -48,16 +48,17 @@ Ceilings measureCeilings(Device &device);
 struct BucketResult {
   std::string program; ///< of the step's last micro-batch
   std::uint32_t bucket = 0, steps = 0;
-  std::uint64_t tokens = 0;    ///< real ones of all its steps
+  std::uint64_t tokens = 0;    ///< real ones of all its steps, this rank's
   Percentiles seconds;         ///< of a step
   double bytes = 0, flops = 0; ///< of a step, mean
 };
 
 struct BenchResult {
   std::uint32_t steps = 0;
-  std::uint64_t tokens = 0, samples = 0;
-  Percentiles seconds;         ///< of a step, by the device's clock
-  double wallSeconds = 0;      ///< of all steps
+  std::uint64_t tokens = 0, samples = 0; ///< of all ranks
+  Percentiles seconds;         ///< of a step, by this rank's device's clock
+  double wallSeconds = 0;      ///< of all steps, on the rank that took longest
+  std::vector<double> rankP50; ///< by rank: p50 of a step
   double prepareSeconds = 0;   ///< tuning and capture of the programs used
   double firstStepSeconds = 0; ///< since the process started
   double bytes = 0, flops = 0; ///< of all steps, as the programs say
@@ -68,7 +69,7 @@ struct BenchResult {
 
 /// Trains on fresh batches of `data`, in order: warm-up steps, one of every
 /// program that will be used among them, then timed ones. The host is one step
-/// ahead, as in training.
+/// ahead, as in training. All ranks of a grid call it with the same data.
 /// \throws Error(BadInput) if there are too few examples, Error(Numerics).
 BenchResult benchTraining(Session &session, ProgramRunner &runner,
                           const Dataset &data, const BenchOptions &options);

@@ -1,5 +1,6 @@
 #include "runtime/train/BenchReport.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace llamarun {
@@ -41,6 +42,14 @@ void printBench(std::FILE *out, const Plan &plan, const BenchContext &context,
       out, "throughput      %.0f tokens/s, %.1f samples/s\n",
       perSecond(static_cast<double>(result.tokens), result.wallSeconds),
       perSecond(static_cast<double>(result.samples), result.wallSeconds));
+  if (result.rankP50.size() > 1) {
+    auto slowest = std::ranges::max_element(result.rankP50);
+    std::fprintf(out, "ranks           p50 ms");
+    for (double p50 : result.rankP50)
+      std::fprintf(out, " %.3f", 1e3 * p50);
+    std::fprintf(out, "; slowest: rank %td with %.3f\n",
+                 slowest - result.rankP50.begin(), 1e3 * *slowest);
+  }
   double seconds = all.mean * steps;
   if (context.ceilings.bytesPerSecond > 0)
     std::fprintf(
@@ -93,6 +102,10 @@ std::string benchJson(const Plan &plan, const BenchContext &context,
   json["batch"] = plan.task().batch();
   json["steps"] = result.steps;
   json["step"] = toJson(result.seconds);
+  json["ranks"] = result.rankP50.size();
+  json["rank_p50_ms"] = nlohmann::ordered_json::array();
+  for (double p50 : result.rankP50)
+    json["rank_p50_ms"].push_back(1e3 * p50);
   json["wall_ms"] = 1e3 * result.wallSeconds / result.steps;
   json["real_tokens_per_second"] =
       perSecond(static_cast<double>(result.tokens), result.wallSeconds);

@@ -77,7 +77,8 @@ template void drawMatrix(std::uint64_t, std::string_view, std::uint64_t,
 template void drawMatrix(std::uint64_t, std::string_view, std::uint64_t,
                          std::span<std::uint16_t>);
 
-void drawWeights(Session &session, std::uint64_t seed, unsigned threads) {
+void drawWeights(Session &session, std::uint64_t seed, unsigned threads,
+                 const Ranks &ranks) {
   const Plan &plan = session.plan();
   table(); // by one thread
   TensorUpload upload(session, threads);
@@ -88,24 +89,33 @@ void drawWeights(Session &session, std::uint64_t seed, unsigned threads) {
     auto &buffer = plan.buffer(tensor.buffer());
     auto dtype = buffer.dtype();
     auto name = viewOf(tensor.name());
-    bool vector = wholeShape(plan, tensor).size() < 2;
+    auto slice = ranks.slice(plan, tensor);
+    bool vector = slice.whole.size() < 2;
     if (!isConvertibleToFloat(toFileDType(dtype)))
       fail(ExitCode::BadInput, plan.path(), ": weight '", name, "' is ",
            nameOf(dtype), ", which is not drawn");
-    upload.write(tensor, [&](std::uint64_t first, std::span<std::byte> out) {
-      auto count = out.size() / sizeOf(dtype);
+    auto size = sizeOf(dtype);
+    auto draw = [&](std::uint64_t index, std::span<std::byte> out) {
+      auto count = out.size() / size;
       if (!vector && dtype == fb::DType::BF16)
         return drawMatrix<std::uint16_t>(
-            seed, name, first,
+            seed, name, index,
             {reinterpret_cast<std::uint16_t *>(out.data()), count});
       if (!vector && dtype == fb::DType::F32)
         return drawMatrix<float>(
-            seed, name, first, {reinterpret_cast<float *>(out.data()), count});
+            seed, name, index, {reinterpret_cast<float *>(out.data()), count});
       std::vector<float> values(count, 1.0f);
       if (!vector)
-        drawMatrix<float>(seed, name, first, values);
+        drawMatrix<float>(seed, name, index, values);
       fromFloat(toFileDType(dtype), values, out);
+    };
+    upload.write(tensor, [&](std::uint64_t first, std::span<std::byte> out) {
+      slice.forEachRun(first, out.size() / size,
+                       [&](auto index, auto at, auto count) {
+                         draw(index, out.subspan(at * size, count * size));
+                       });
     });
+    ranks.progress();
   }
   upload.finish();
 }

@@ -84,18 +84,6 @@ Shape shapeOf(const fb::Buffer &buffer) {
   return shape;
 }
 
-Shape wholeShape(const Plan &plan, const fb::Tensor &tensor) {
-  Shape local = shapeOf(plan.buffer(tensor.buffer()));
-  Shape global;
-  for (std::size_t i = 0; i < sizeOf(tensor.global_shape()); ++i)
-    global.push_back(tensor.global_shape()->Get(i));
-  if (local != global)
-    fail(ExitCode::BadInput, plan.path(), ": tensor '", viewOf(tensor.name()),
-         "' is split over devices (", toString(local), " of ", toString(global),
-         "); this program runs on one");
-  return local;
-}
-
 std::uint64_t elementsOf(const Shape &shape) {
   std::uint64_t n = 1;
   for (auto extent : shape)

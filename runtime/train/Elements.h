@@ -7,7 +7,6 @@
 
 #include <cstddef>
 #include <span>
-#include <string_view>
 #include <vector>
 
 namespace llamarun {
@@ -23,10 +22,6 @@ void encodeElements(fb::DType dtype, std::span<const double> values,
 
 /// The shape of a buffer.
 Shape shapeOf(const fb::Buffer &buffer);
-
-/// The tensor's shape, which must be the same on this device and in the whole
-/// grid. \throws Error(BadInput) naming the tensor if it is split.
-Shape wholeShape(const Plan &plan, const fb::Tensor &tensor);
 
 /// Product of the extents.
 std::uint64_t elementsOf(const Shape &shape);

@@ -6,6 +6,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
 
 namespace llamarun {
 
@@ -33,10 +37,54 @@ std::vector<double> predictionsOf(HeadKind head,
   return predictions;
 }
 
+namespace {
+
+/// What this rank found out, in the order of the batches it ran: for each the
+/// sum of the loss, the labels, and if kept all logits, as bytes.
+class Part {
+public:
+  void add(const EvaluateResult &result) {
+    append(result.labels ? result.loss : 0);
+    append(result.labels);
+    bytes.append(reinterpret_cast<const char *>(result.logits.data()),
+                 result.logits.size() * sizeof(float));
+  }
+  const std::string &str() const { return bytes; }
+
+private:
+  template <typename T> void append(const T &value) {
+    bytes.append(reinterpret_cast<const char *>(&value), sizeof(value));
+  }
+  std::string bytes;
+};
+
+/// Reads such bytes; they come from another process.
+class PartReader {
+public:
+  explicit PartReader(std::string_view bytes) : bytes(bytes) {}
+  template <typename T> void read(std::span<T> out) {
+    if (bytes.size() < out.size_bytes())
+      fail(ExitCode::PeerLost, "a rank sent too little of an evaluation");
+    std::memcpy(out.data(), bytes.data(), out.size_bytes());
+    bytes.remove_prefix(out.size_bytes());
+  }
+  template <typename T> T read() {
+    T value;
+    read(std::span(&value, 1));
+    return value;
+  }
+
+private:
+  std::string_view bytes;
+};
+
+} // namespace
+
 Evaluation evaluateDataset(ProgramRunner &runner, const GlueTaskInfo *task,
                            const Dataset &data, bool wantLogits) {
   auto start = std::chrono::steady_clock::now();
   const Plan &plan = runner.plan();
+  const Ranks &ranks = runner.ranks();
   HeadKind head = headOf(plan);
   Evaluation result;
   result.split = data.name;
@@ -46,21 +94,43 @@ Evaluation evaluateDataset(ProgramRunner &runner, const GlueTaskInfo *task,
   if (keep)
     result.logits.resize(data.size() * columns);
 
+  auto batches =
+      planEvaluation(plan, data, orderByLength(data), ranks.dataRanks());
+  Part mine;
+  for (auto &batch : batches)
+    if (batch.dataRank == ranks.dataRank()) {
+      auto part = runner.evaluate(data, batch, keep);
+      if (ranks.leads())
+        mine.add(part);
+      ranks.progress();
+    }
+
+  // All in the order of the batches: the sum is that of a single device.
+  auto parts = ranks.gather(mine.str());
+  std::vector<PartReader> readers(parts.begin(), parts.end());
+  std::vector<unsigned> leader(ranks.dataRanks());
+  for (unsigned rank = 0; rank < ranks.size(); ++rank)
+    if (ranks.leads(rank))
+      leader[ranks.dataRankOf(rank)] = rank;
   double loss = 0;
   std::uint64_t labels = 0;
-  for (auto &batch : planEvaluation(plan, data, orderByLength(data))) {
-    EvaluateResult part = runner.evaluate(data, batch, keep);
-    if (part.labels)
-      loss += part.loss;
-    labels += part.labels;
+  std::vector<float> logits;
+  for (auto &batch : batches) {
+    auto &reader = readers[leader[batch.dataRank]];
+    loss += reader.read<double>();
+    labels += reader.read<std::uint64_t>();
+    if (keep) {
+      logits.resize(batch.size() * columns);
+      reader.read(std::span(logits));
+    }
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      result.tokens += data.sequences[batch[i]].size();
+      auto example = batch.examples[i];
+      result.tokens += data.sequences[example].size();
       if (keep)
-        std::copy_n(part.logits.begin() +
-                        static_cast<std::ptrdiff_t>(i * columns),
+        std::copy_n(logits.begin() + static_cast<std::ptrdiff_t>(i * columns),
                     columns,
                     result.logits.begin() +
-                        static_cast<std::ptrdiff_t>(batch[i] * columns));
+                        static_cast<std::ptrdiff_t>(example * columns));
     }
   }
   for (float logit : result.logits)

@@ -20,7 +20,8 @@ struct Evaluation {
 
 /// Evaluates `data`: packed by length, so that batches fill their buckets, with
 /// results in the data's own order. "loss" is the mean over all labels; for
-/// causal LM "perplexity" is its exponential.
+/// causal LM "perplexity" is its exponential. Replicas run batches in turn; all
+/// ranks get the whole result.
 /// \param task whose metrics to compute; null for none.
 /// \param wantLogits keep them also for causal LM (of every last token).
 /// \throws Error(Numerics) if the loss of labelled data is not finite.

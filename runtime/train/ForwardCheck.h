@@ -13,7 +13,7 @@ namespace llamarun {
 ///   {"rows": [{"input_ids": [...], "positions": [P...]}...]}  or
 ///   {"positions": [P with "in": id ...]}  (one row, every position)
 /// with P = {"pos", "argmax", "max_logit", "logsumexp", "logits_0_7"}.
-/// Prints a summary. Errors are absolute below 1 and relative above.
+/// Rank 0 prints a summary. Errors are absolute below 1 and relative above.
 /// \returns the largest error; infinity if an argmax differs.
 /// \throws Error(BadInput).
 double checkForward(ProgramRunner &runner, const std::filesystem::path &file,

@@ -30,7 +30,8 @@ void drawInitial(fb::InitKind kind, double a, std::uint64_t seed,
   }
 }
 
-void initializeTensors(Session &session, std::uint64_t seed) {
+void initializeTensors(Session &session, std::uint64_t seed,
+                       const Ranks &ranks) {
   const Plan &plan = session.plan();
   constexpr std::uint64_t kChunk = 1 << 16;
   std::vector<double> values;
@@ -42,12 +43,16 @@ void initializeTensors(Session &session, std::uint64_t seed) {
         kind != fb::InitKind::Value)
       continue;
     auto dtype = plan.buffer(tensor.buffer()).dtype();
-    std::uint64_t count = elementsOf(wholeShape(plan, tensor));
+    auto slice = ranks.slice(plan, tensor);
+    std::uint64_t count = slice.elements();
     for (std::uint64_t first = 0; first < count; first += kChunk) {
       values.resize(std::min(kChunk, count - first));
       bytes.resize(values.size() * sizeOf(dtype));
-      drawInitial(kind, tensor.init()->a(), seed, viewOf(tensor.name()), first,
-                  values);
+      slice.forEachRun(
+          first, values.size(), [&](auto index, auto at, auto run) {
+            drawInitial(kind, tensor.init()->a(), seed, viewOf(tensor.name()),
+                        index, std::span(values).subspan(at, run));
+          });
       encodeElements(dtype, values, bytes);
       session.writeTensorPart(tensor.role(), viewOf(tensor.name()), bytes,
                               first * sizeOf(dtype));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/executor/Session.h"
+#include "runtime/train/Ranks.h"
 
 #include <cstdint>
 #include <span>
@@ -21,7 +22,7 @@ void drawInitial(fb::InitKind kind, double a, std::uint64_t seed,
 /// Gives every tensor of a fresh Session whose Init is Uniform, Normal or Value
 /// its first value, converted to its buffer's dtype (rounded to nearest even).
 /// Zero and Data are the Session's own work, Checkpoint that of loadWeights().
-/// \throws Error(BadInput) naming the tensor if it is split over devices.
-void initializeTensors(Session &session, std::uint64_t seed);
+void initializeTensors(Session &session, std::uint64_t seed,
+                       const Ranks &ranks = {});
 
 } // namespace llamarun

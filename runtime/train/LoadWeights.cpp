@@ -43,11 +43,12 @@ void convert(const TensorView &source, DType dtype, std::uint64_t first,
 } // namespace
 
 void loadWeights(Session &session, const HfCheckpoint &checkpoint,
-                 unsigned threads) {
+                 unsigned threads, const Ranks &ranks) {
   const Plan &plan = session.plan();
   struct Found {
     const fb::Tensor *tensor;
     const TensorView *source;
+    TensorSlice slice;
   };
   // Everything is looked up before anything is sent.
   std::vector<Found> tensors;
@@ -56,31 +57,35 @@ void loadWeights(Session &session, const HfCheckpoint &checkpoint,
     if (tensor.init()->kind() != fb::InitKind::Checkpoint)
       continue;
     auto dtype = plan.buffer(tensor.buffer()).dtype();
-    const TensorView &source =
-        checkpoint.require(nameInFile(plan, checkpoint, viewOf(tensor.name())),
-                           wholeShape(plan, tensor));
+    auto slice = ranks.slice(plan, tensor);
+    const TensorView &source = checkpoint.require(
+        nameInFile(plan, checkpoint, viewOf(tensor.name())), slice.whole);
     if (!isConvertibleToFloat(source.dtype) ||
         !isConvertibleToFloat(toFileDType(dtype)))
       fail(ExitCode::BadInput, checkpoint.fileOf(source.name).string(),
            ": tensor '", source.name, "' is ", nameOf(source.dtype),
            "; the plan wants ", nameOf(dtype));
-    tensors.push_back({&tensor, &source});
+    tensors.push_back({&tensor, &source, std::move(slice)});
   }
   TensorUpload upload(session, threads);
-  for (auto [tensor, source] : tensors) {
+  for (auto &[tensor, source, slice] : tensors) {
     auto dtype = toFileDType(plan.buffer(tensor->buffer()).dtype());
-    if (source->dtype == dtype)
-      upload.write(*tensor, [&, source = source](std::uint64_t first,
+    std::uint64_t size = bitsOf(dtype) / 8;
+    bool same = source->dtype == dtype;
+    auto make = [&, view = source, &its = slice](std::uint64_t first,
                                                  std::span<std::byte> out) {
-        std::memcpy(out.data(),
-                    source->bytes.data() + first * (bitsOf(dtype) / 8),
-                    out.size());
-      });
-    else
-      upload.write(*tensor, [&, source = source](std::uint64_t first,
-                                                 std::span<std::byte> out) {
-        convert(*source, dtype, first, out);
-      });
+      its.forEachRun(
+          first, out.size() / size, [&](auto index, auto at, auto count) {
+            auto part = out.subspan(at * size, count * size);
+            if (same)
+              std::memcpy(part.data(), view->bytes.data() + index * size,
+                          part.size());
+            else
+              convert(*view, dtype, index, part);
+          });
+    };
+    upload.write(*tensor, make);
+    ranks.progress();
   }
   upload.finish();
 }

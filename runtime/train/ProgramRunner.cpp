@@ -1,13 +1,14 @@
 #include "runtime/train/ProgramRunner.h"
 
 #include "runtime/support/Error.h"
-#include "runtime/train/Elements.h"
+#include "runtime/train/BadGradients.h"
 #include "runtime/train/TaskData.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <span>
+#include <utility>
 
 namespace llamarun {
 namespace {
@@ -20,33 +21,6 @@ float readScalar(const PendingRun &run, std::string_view name) {
   std::array<float, 1> value{};
   run.read(name, std::as_writable_bytes(std::span(value)));
   return value[0];
-}
-
-/// "; the gradient of 'a' is not finite, nor are 3 others", or "".
-std::string namesOfBadGradients(Session &session) {
-  const Plan &plan = session.plan();
-  std::string first;
-  std::size_t others = 0;
-  for (std::size_t i = 0; i < plan.tensorCount(); ++i) {
-    auto &tensor = plan.tensor(i);
-    if (tensor.role() != fb::Role::Gradient)
-      continue;
-    auto dtype = toFileDType(plan.buffer(tensor.buffer()).dtype());
-    std::vector<std::byte> bytes(plan.bytes(tensor.buffer()));
-    std::vector<float> values(plan.elements(tensor.buffer()));
-    session.readTensor(tensor.role(), viewOf(tensor.name()), bytes);
-    toFloat(dtype, bytes, values);
-    if (std::ranges::all_of(values, [](float v) { return std::isfinite(v); }))
-      continue;
-    if (first.empty())
-      first = viewOf(tensor.name());
-    else
-      ++others;
-  }
-  if (first.empty())
-    return "";
-  return "; the gradient of '" + first + "' is not finite" +
-         (others ? ", nor are " + std::to_string(others) + " others" : "");
 }
 
 } // namespace
@@ -110,7 +84,8 @@ Batch ProgramRunner::packFor(const fb::Program &program, const Dataset &data,
 }
 
 void ProgramRunner::writeInputs(const fb::Program &program, const Batch &batch,
-                                double lossScale, const Hyper &hyper) {
+                                double lossScale, const Hyper &hyper,
+                                std::int64_t microBatch) {
   auto write = [&](std::string_view name, std::span<const std::byte> bytes) {
     if (session.hasInput(program, name))
       session.writeInput(program, name, bytes);
@@ -130,50 +105,92 @@ void ProgramRunner::writeInputs(const fb::Program &program, const Batch &batch,
                      double(hyper.totalSteps), hyper.beta1, hyper.beta2,
                      hyper.epsilon, hyper.weightDecay, hyper.maxGradNorm}));
   write("random", bytesOf(std::array<std::int64_t, 2>{
-                      static_cast<std::int64_t>(seed), microBatches}));
+                      static_cast<std::int64_t>(seed), microBatch}));
+  write("grid_index", bytesOf(theRanks.gridIndex()));
+}
+
+void ProgramRunner::run(PendingStep &pending, bool updates) {
+  const Dataset &data = *pending.data;
+  HeadKind head = headOf(session.plan());
+  std::uint64_t labels = 0;
+  for (auto &batch : pending.step)
+    labels += countLabels(head, data, batch);
+  if (!labels)
+    fail(ExitCode::BadInput, data.file, ": a batch without a single label");
+
+  auto own = ownOf(pending.step, theRanks.dataRank());
+  static const MicroBatch kNothing;
+  // Who has no example runs along: the others wait for its collectives.
+  auto runs = std::max<std::size_t>(own.size(), 1);
+  for (std::size_t i = 0; i < runs; ++i) {
+    auto number = own.empty() ? pending.step.size() : own[i];
+    auto &examples = own.empty() ? kNothing : pending.step[number];
+    auto &program = find(updates && i + 1 == runs ? fb::ProgramKind::Train
+                                                  : fb::ProgramKind::Accumulate,
+                         data, examples);
+    Batch batch = packFor(program, data, examples);
+    writeInputs(program, batch, 1.0 / static_cast<double>(labels),
+                pending.hyper,
+                pending.firstMicroBatch + static_cast<std::int64_t>(number));
+    pending.runs.push_back(session.run(program));
+    pending.ownTokens += static_cast<std::uint64_t>(batch.tokens);
+  }
 }
 
 PendingStep ProgramRunner::start(const Dataset &data, const StepPlan &step,
                                  const Hyper &hyper) {
-  HeadKind head = headOf(session.plan());
-  std::uint64_t labels = 0;
-  for (auto &indices : step)
-    labels += countLabels(head, data, indices);
-  if (!labels)
-    fail(ExitCode::BadInput, data.file, ": a batch without a single label");
-
   PendingStep pending;
-  for (std::size_t i = 0; i < step.size(); ++i) {
-    bool last = i + 1 == step.size();
-    auto &program =
-        find(last ? fb::ProgramKind::Train : fb::ProgramKind::Accumulate, data,
-             step[i]);
-    Batch batch = packFor(program, data, step[i]);
-    writeInputs(program, batch, 1.0 / static_cast<double>(labels), hyper);
-    pending.runs.push_back(session.run(program));
-    ++microBatches;
-    pending.tokens += static_cast<std::uint64_t>(batch.tokens);
-  }
+  pending.data = &data;
+  pending.step = step;
+  pending.hyper = hyper;
+  pending.firstMicroBatch = microBatches;
+  for (auto &batch : step)
+    for (auto i : batch)
+      pending.tokens += data.sequences[i].size();
+  run(pending, true);
+  microBatches += static_cast<std::int64_t>(step.size());
   pending.number = ++started;
   return pending;
 }
 
-StepResult ProgramRunner::finish(const PendingStep &step) {
+StepResult ProgramRunner::finish(const PendingStep &step,
+                                 const std::function<void()> &beforeExchange) {
   StepResult result;
   result.tokens = step.tokens;
-  for (auto &run : step.runs)
-    result.loss += readScalar(run, "loss");
+  result.ownTokens = step.ownTokens;
+  for (std::size_t i = 0; i + 1 < step.runs.size(); ++i)
+    result.share += readScalar(step.runs[i], "loss");
+  if (theRanks.dataRanks() == 1)
+    result.loss = std::exchange(result.share, 0);
+  result.loss += readScalar(step.runs.back(), "loss");
   result.gradNorm = readScalar(step.runs.back(), "grad_norm");
   result.learningRate = readScalar(step.runs.back(), "learning_rate");
-  if (!std::isfinite(result.loss) || !std::isfinite(result.gradNorm))
-    // abs: the sign of a NaN says nothing.
-    fail(ExitCode::Numerics, "loss is ", std::abs(result.loss),
-         ", gradient norm ", std::abs(result.gradNorm),
-         step.number == started
-             ? namesOfBadGradients(session)
-             : "; --debug-sync names the parameter whose gradient is not "
-               "finite");
-  return result;
+  // These are the same on all ranks, who therefore fail together.
+  if (std::isfinite(result.loss) && std::isfinite(result.gradNorm))
+    return result;
+  if (beforeExchange)
+    beforeExchange();
+  // abs: the sign of a NaN says nothing.
+  fail(ExitCode::Numerics, "loss is ", std::abs(result.loss),
+       ", gradient norm ", std::abs(result.gradNorm), whatIsBad(step));
+}
+
+std::string ProgramRunner::whatIsBad(const PendingStep &step) {
+  session.synchronize();
+  if (step.number == started)
+    return namesOfBadGradients(session, theRanks);
+  // A step was started since and has overwritten the gradients.
+  constexpr char kUnknown[] =
+      "; --debug-sync names the parameter whose gradient is not finite";
+  if (!parametersAreFinite(session, theRanks))
+    return kUnknown;
+  PendingStep again = step;
+  again.runs.clear();
+  // Without an update if there are programs for that: it clears what it used.
+  run(again, session.plan().task().accumulation() <= 1);
+  session.synchronize();
+  auto names = namesOfBadGradients(session, theRanks);
+  return names.empty() ? kUnknown : names + " when the step is repeated";
 }
 
 double PendingStep::seconds() const {
@@ -193,7 +210,7 @@ EvaluateResult ProgramRunner::evaluate(const Dataset &data,
   // Mean over the batch, in float32 on the device, then weighted in double: no
   // precision is lost over a large split.
   double scale = result.labels ? 1.0 / static_cast<double>(result.labels) : 0;
-  writeInputs(program, batch, scale, {});
+  writeInputs(program, batch, scale, {}, 0);
   PendingRun run = session.run(program);
   result.loss = session.hasOutput(program, "loss") && result.labels
                     ? readScalar(run, "loss") / scale

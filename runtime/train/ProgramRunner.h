@@ -4,9 +4,13 @@
 #include "runtime/data/Batch.h"
 #include "runtime/executor/Session.h"
 #include "runtime/train/Dataset.h"
+#include "runtime/train/Ranks.h"
 #include "runtime/train/StepPlan.h"
 
 #include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace llamarun {
@@ -23,20 +27,30 @@ struct Hyper {
 };
 
 struct StepResult {
-  double loss = 0;    ///< mean over all labels of the step
+  /// Mean over all labels of the step, the same on every rank; less `share`s.
+  double loss = 0;
+  /// Where replicas run several micro-batches: what this one's earlier ones add
+  /// to the loss. Summed over the replicas' leading ranks it completes it.
+  double share = 0;
   float gradNorm = 0; ///< before clipping
   float learningRate = 0;
-  std::uint64_t tokens = 0; ///< real ones
+  std::uint64_t tokens = 0;    ///< real ones, of all ranks
+  std::uint64_t ownTokens = 0; ///< of them, those of this rank
 };
 
 /// A step that was put in and whose results are still to come; kept by the
 /// device as long as this is.
 struct PendingStep {
-  std::vector<PendingRun> runs; ///< of its micro-batches
-  std::uint64_t tokens = 0;
+  std::vector<PendingRun> runs; ///< of this rank's micro-batches
+  std::uint64_t tokens = 0, ownTokens = 0;
   std::uint64_t number = 0; ///< counts start() of its runner
+  /// What it was made of, to run it again.
+  const Dataset *data = nullptr;
+  StepPlan step;
+  Hyper hyper;
+  std::int64_t firstMicroBatch = 0; ///< of the whole run's
 
-  /// By the device's clock, all micro-batches. Waits for them.
+  /// By the device's clock, this rank's micro-batches. Waits for them.
   double seconds() const;
 };
 
@@ -49,21 +63,26 @@ struct EvaluateResult {
 /// Packs examples, writes every input a program has, runs it and reads what
 /// comes out. This is where batches are checked against the model: ids below
 /// the vocabulary, class ids below the number of labels, sequences no longer
-/// than max_length. Kernels rely on it.
+/// than max_length. Kernels rely on it. Of a step it runs what the rank it is
+/// on has in it.
 class ProgramRunner {
 public:
   /// \param seed of dropout.
-  ProgramRunner(Session &session, std::uint64_t seed)
-      : session(session), seed(seed) {}
+  ProgramRunner(Session &session, std::uint64_t seed, Ranks ranks = {})
+      : session(session), seed(seed), theRanks(std::move(ranks)) {}
 
-  /// Puts in one optimizer step without waiting for it. \throws
-  /// Error(BadInput) for examples that do not suit the model.
+  /// Puts in one optimizer step without waiting for it; `data` must live until
+  /// it is finished. \throws Error(BadInput) for examples that do not suit the
+  /// model.
   PendingStep start(const Dataset &data, const StepPlan &step,
                     const Hyper &hyper);
   /// Waits for the step. \throws Error(Numerics) if loss or gradient norm is
-  /// not finite. It names the parameter if no step was started since: the next
-  /// one overwrites the gradients.
-  StepResult finish(const PendingStep &step);
+  /// not finite, on all ranks alike. The message names the parameter if it can
+  /// be told: as long as no step was started since, or if the parameters are
+  /// still finite and a second run of the step shows it.
+  /// \param beforeExchange called before the ranks find that out together.
+  StepResult finish(const PendingStep &step,
+                    const std::function<void()> &beforeExchange = {});
   StepResult train(const Dataset &data, const StepPlan &step,
                    const Hyper &hyper) {
     return finish(start(data, step, hyper));
@@ -73,6 +92,7 @@ public:
                           bool wantLogits);
 
   const Plan &plan() const { return session.plan(); }
+  const Ranks &ranks() const { return theRanks; }
 
   /// Columns of the logits: labels, or the vocabulary.
   std::size_t logitColumns() const;
@@ -83,12 +103,17 @@ private:
   const fb::Program &find(fb::ProgramKind kind, const Dataset &data,
                           const MicroBatch &indices) const;
   void writeInputs(const fb::Program &program, const Batch &batch,
-                   double lossScale, const Hyper &hyper);
+                   double lossScale, const Hyper &hyper,
+                   std::int64_t microBatch);
+  void run(PendingStep &pending, bool updates);
+  std::string whatIsBad(const PendingStep &step);
 
   Session &session;
   std::uint64_t seed;
-  std::int64_t microBatches = 0; ///< trained so far: the counter of dropout
-  std::uint64_t started = 0;     ///< steps
+  Ranks theRanks;
+  /// Started so far, by all replicas: the counter of dropout.
+  std::int64_t microBatches = 0;
+  std::uint64_t started = 0; ///< steps
 };
 
 /// Labels of the given examples: with one each, or for causal LM every token

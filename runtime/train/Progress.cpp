@@ -61,8 +61,9 @@ std::string progressLine(const ProgressState &state, double seconds) {
 }
 
 Progress::Progress(std::FILE *bar, std::FILE *lines)
-    : bar(bar), lines(lines), showsBar(isatty(fileno(bar))),
-      showsLines(!showsBar || !isatty(fileno(lines))), start(Clock::now()) {}
+    : bar(bar), lines(lines), showsBar(bar && isatty(fileno(bar))),
+      showsLines(lines && (!showsBar || !isatty(fileno(lines)))),
+      start(Clock::now()) {}
 
 double Progress::elapsed() const {
   return std::chrono::duration<double>(Clock::now() - start).count();

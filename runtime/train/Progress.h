@@ -23,6 +23,7 @@ class Progress {
 public:
   /// \param bar shows it if it is a terminal (standard error, as a rule).
   /// \param lines gets the plain lines, unless it would be the same terminal.
+  /// Null shows nothing: ranks other than the first.
   Progress(std::FILE *bar, std::FILE *lines);
   ~Progress() { clear(); }
 

@@ -2,7 +2,6 @@
 
 #include "runtime/support/Error.h"
 #include "runtime/train/AdapterState.h"
-#include "runtime/train/Elements.h"
 #include "runtime/train/Evaluate.h"
 
 #include <algorithm>
@@ -47,32 +46,19 @@ double largestTensorError(const AdapterTensors &a, const AdapterTensors &b,
   return worst;
 }
 
-void writeGradients(Session &session, const std::filesystem::path &file) {
+void writeGradients(Session &session, const std::filesystem::path &file,
+                    const Ranks &ranks) {
   const Plan &plan = session.plan();
   if (plan.task().accumulation() > 1)
     fail(ExitCode::BadInput, plan.path(),
          ": adds up gradients and clears them after the step; to write them "
          "compile it with --gradient-accumulation-steps=1");
-  std::vector<std::pair<TensorView, std::vector<float>>> gradients;
-  for (std::size_t i = 0; i < plan.tensorCount(); ++i) {
-    auto &tensor = plan.tensor(i);
-    if (tensor.role() != fb::Role::Gradient)
-      continue;
-    std::vector<std::byte> bytes(plan.bytes(tensor.buffer()));
-    std::vector<float> values(plan.elements(tensor.buffer()));
-    session.readTensor(tensor.role(), viewOf(tensor.name()), bytes);
-    toFloat(toFileDType(plan.buffer(tensor.buffer()).dtype()), bytes, values);
-    gradients.push_back({{toPeftName(std::string(viewOf(tensor.name()))),
-                          DType::F32,
-                          wholeShape(plan, tensor),
-                          {}},
-                         std::move(values)});
-  }
+  AdapterTensors gradients = readTensors(session, fb::Role::Gradient, ranks);
+  if (!ranks.first())
+    return;
   std::vector<TensorView> views;
-  for (auto &[view, values] : gradients) {
-    view.bytes = std::as_bytes(std::span(values));
+  for (auto &[name, view] : viewsOf(gradients))
     views.push_back(view);
-  }
   writeSafetensors(file, views);
 }
 
@@ -99,14 +85,14 @@ double largestLogitError(const Evaluation &evaluation, std::size_t columns,
 
 class Replayer {
 public:
-  Replayer(Session &session, const ReplayOptions &options)
-      : session(session), options(options), runner(session, 0),
-        directory(options.trace.parent_path()) {}
+  Replayer(Session &session, const ReplayOptions &options, const Ranks &ranks)
+      : session(session), options(options), ranks(ranks),
+        runner(session, 0, ranks), directory(options.trace.parent_path()) {}
 
   ReplayReport run() {
     bool classifier = headOf(session.plan()) != HeadKind::CausalLM;
     auto init = fileOr(options.init, "init.safetensors");
-    loadAdapter(session, init);
+    loadAdapter(session, init, ranks);
     auto trace = readReplayTrace(options.trace, classifier);
     auto eval = fileOr(options.eval, "eval.json");
     bool hasEval = std::filesystem::exists(eval);
@@ -139,29 +125,59 @@ private:
                              logits.data.file);
   }
 
+  /// Only rank 0 has something to say.
+  template <typename... Values>
+  void print(const char *format, Values... values) const {
+    if (ranks.first())
+      std::fprintf(options.out, format, values...);
+  }
+
+  Dealing dealingOf(const ReplayStep &step) const {
+    if (options.shares.empty())
+      return Dealing::even(ranks.dataRanks(),
+                           (step.examples.size() + ranks.dataRanks() - 1) /
+                               ranks.dataRanks());
+    if (options.shares.size() != ranks.dataRanks())
+      fail(ExitCode::Usage, options.shares.size(), " shares for ",
+           ranks.dataRanks(), " data-parallel ranks");
+    return {options.shares};
+  }
+
+  /// The step's loss, whoever ran its micro-batches.
+  double lossOf(const StepResult &result) const {
+    double loss = result.loss;
+    auto shares = ranks.gatherNumbers(std::span(&result.share, 1));
+    for (unsigned rank = 0; rank < ranks.size(); ++rank)
+      loss += ranks.leads(rank) ? shares[rank] : 0;
+    return loss;
+  }
+
   void takeSteps(const ReplayTrace &trace) {
-    std::fprintf(options.out, "%4s %12s %12s %9s %12s %12s %9s %11s %9s\n",
-                 "step", "loss", "reference", "error", "grad_norm", "reference",
-                 "error", "lr", "error");
+    print("%4s %12s %12s %9s %12s %12s %9s %11s %9s\n", "step", "loss",
+          "reference", "error", "grad_norm", "reference", "error", "lr",
+          "error");
     for (std::size_t i = 0; i < trace.steps.size(); ++i) {
       auto &step = trace.steps[i];
       StepResult result;
       try {
-        result = runner.train(trace.data, {step.examples}, trace.hyper);
+        ranks.setStep(i);
+        result = runner.train(trace.data,
+                              planStep(session.plan(), trace.data,
+                                       step.examples, dealingOf(step)),
+                              trace.hyper);
+        result.loss = lossOf(result);
       } catch (const Error &error) {
         fail(error.code(), "step ", i, ": ", error.what());
       }
       // The next step overwrites them.
       if (i == 0 && !options.gradients.empty())
-        writeGradients(session, options.gradients);
+        writeGradients(session, options.gradients, ranks);
       double loss = relativeError(result.loss, step.loss);
       double norm = relativeError(result.gradNorm, step.gradNorm);
       double rate = relativeError(result.learningRate, step.learningRate);
-      std::fprintf(options.out,
-                   "%4zu %12.7g %12.7g %9.2e %12.7g %12.7g %9.2e %11.4e "
-                   "%9.2e\n",
-                   i, result.loss, step.loss, loss, double(result.gradNorm),
-                   step.gradNorm, norm, double(result.learningRate), rate);
+      print("%4zu %12.7g %12.7g %9.2e %12.7g %12.7g %9.2e %11.4e %9.2e\n", i,
+            result.loss, step.loss, loss, double(result.gradNorm),
+            step.gradNorm, norm, double(result.learningRate), rate);
       report.loss = std::max(report.loss, loss);
       report.gradNorm = std::max(report.gradNorm, norm);
       report.learningRate = std::max(report.learningRate, rate);
@@ -169,8 +185,13 @@ private:
   }
 
   void compareTensors(const std::filesystem::path &final) {
-    report.tensors = largestTensorError(
-        readParameters(session), readPyTorchParameters(final), worstTensor);
+    auto ours = readParameters(session, ranks);
+    double worst = 0;
+    if (ranks.first())
+      worst =
+          largestTensorError(ours, readPyTorchParameters(final), worstTensor);
+    // Rank 0 alone has put them together.
+    report.tensors = ranks.gatherNumbers(std::span(&worst, 1))[0];
   }
 
   void summarize() {
@@ -180,7 +201,7 @@ private:
     judge("learning_rate", report.learningRate, 1e-6);
     judge("final tensors", report.tensors, options.tensorTolerance);
     if (!worstTensor.empty())
-      std::fprintf(options.out, "  worst: %s\n", worstTensor.c_str());
+      print("  worst: %s\n", worstTensor.c_str());
     judge("logits before", report.logitsBefore, options.logitTolerance);
     judge("logits after", report.logitsAfter, options.logitTolerance);
   }
@@ -190,12 +211,13 @@ private:
       return;
     bool good = error <= tolerance;
     report.passed &= good;
-    std::fprintf(options.out, "%-14s largest error %.2e, tolerance %.0e: %s\n",
-                 what, error, tolerance, good ? "ok" : "FAILED");
+    print("%-14s largest error %.2e, tolerance %.0e: %s\n", what, error,
+          tolerance, good ? "ok" : "FAILED");
   }
 
   Session &session;
   const ReplayOptions &options;
+  const Ranks &ranks;
   ProgramRunner runner;
   std::filesystem::path directory;
   ReplayReport report;
@@ -204,8 +226,9 @@ private:
 
 } // namespace
 
-ReplayReport replay(Session &session, const ReplayOptions &options) {
-  return Replayer(session, options).run();
+ReplayReport replay(Session &session, const ReplayOptions &options,
+                    const Ranks &ranks) {
+  return Replayer(session, options, ranks).run();
 }
 
 } // namespace llamarun

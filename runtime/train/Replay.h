@@ -4,9 +4,11 @@
 #include "runtime/io/PeftAdapter.h"
 #include "runtime/train/ReplayTrace.h"
 
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace llamarun {
 
@@ -21,6 +23,9 @@ struct ReplayOptions {
   double gradNormTolerance = 1e-3; ///< relative, each step
   double tensorTolerance = 1e-3; ///< norm of the difference / norm, each tensor
   double logitTolerance = 1e-3;  ///< absolute below 1, relative above
+  /// Examples of each step that replicas take, in order; empty: equal parts one
+  /// after another, the last one smaller.
+  std::vector<std::uint32_t> shares{};
   std::FILE *out = stdout;
 };
 
@@ -33,15 +38,20 @@ struct ReplayReport {
 
 /// Loads the reference's initial tensors, takes its steps on its ids with its
 /// hyperparameters, prints a line a step and one a comparison, and compares.
-/// The session's weights are loaded; its optimizer state is fresh.
+/// The session's weights are loaded; its optimizer state is fresh. All ranks of
+/// a grid call it: a step of the trace is a global batch. Rank 0 prints and
+/// compares tensors; all get the same report.
 /// \throws Error(BadInput) for files that do not suit each other or the plan.
-ReplayReport replay(Session &session, const ReplayOptions &options);
+ReplayReport replay(Session &session, const ReplayOptions &options,
+                    const Ranks &ranks = {});
 
 /// Writes the gradients that the last step left, before clipping, as float32
 /// safetensors under the names that PEFT saves the parameters with. A plan that
 /// accumulates micro-batches clears them at the end of a step: that is refused.
+/// All ranks call it, rank 0 writes.
 /// \throws Error(BadInput) for such a plan, Error(Storage) on write errors.
-void writeGradients(Session &session, const std::filesystem::path &file);
+void writeGradients(Session &session, const std::filesystem::path &file,
+                    const Ranks &ranks = {});
 
 /// |a - b| / |b|, and |a - b| where b is 0.
 double relativeError(double a, double b);

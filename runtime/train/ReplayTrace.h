@@ -9,13 +9,14 @@
 #include "runtime/train/Dataset.h"
 #include "runtime/train/ProgramRunner.h"
 
+#include <cstdint>
 #include <filesystem>
 #include <vector>
 
 namespace llamarun {
 
 struct ReplayStep {
-  MicroBatch examples; ///< of ReplayTrace.data
+  std::vector<std::uint32_t> examples; ///< of ReplayTrace.data
   double loss = 0, gradNorm = 0, learningRate = 0;
 };
 

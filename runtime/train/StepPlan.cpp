@@ -1,6 +1,6 @@
 #include "runtime/train/StepPlan.h"
 
-#include "runtime/data/Sampler.h"
+#include "runtime/comm/Grid.h"
 #include "runtime/support/Error.h"
 
 #include <algorithm>
@@ -16,16 +16,18 @@ std::uint64_t largestBucket(const Plan &plan, fb::ProgramKind kind) {
   return tokens;
 }
 
-std::uint64_t tokensOf(const Dataset &data, const MicroBatch &batch) {
+std::uint64_t tokensOf(const Dataset &data,
+                       const std::vector<std::uint32_t> &indices) {
   std::uint64_t tokens = 0;
-  for (auto i : batch)
+  for (auto i : indices)
     tokens += data.sequences[i].size();
   return tokens;
 }
 
 /// Greedy runs of `indices` that a program of `kind` holds.
 std::vector<MicroBatch> cut(const Plan &plan, fb::ProgramKind kind,
-                            const Dataset &data, const MicroBatch &indices) {
+                            const Dataset &data,
+                            const std::vector<std::uint32_t> &indices) {
   std::vector<MicroBatch> parts;
   std::uint64_t tokens = 0;
   for (auto i : indices) {
@@ -40,7 +42,7 @@ std::vector<MicroBatch> cut(const Plan &plan, fb::ProgramKind kind,
       parts.emplace_back();
       tokens = 0;
     }
-    parts.back().push_back(i);
+    parts.back().examples.push_back(i);
     tokens += length;
   }
   return parts;
@@ -52,10 +54,38 @@ bool canAccumulate(const Plan &plan) {
          largestBucket(plan, fb::ProgramKind::Accumulate) > 0;
 }
 
+/// Adds a batch to a step: as one micro-batch, or as several if it is too long.
+void append(const Plan &plan, const Dataset &data, DealtBatch batch,
+            StepPlan &step) {
+  std::uint64_t tokens = tokensOf(data, batch.indices);
+  if (plan.find(fb::ProgramKind::Train, tokens, batch.indices.size())) {
+    step.emplace_back(std::move(batch.indices), batch.rank);
+    return;
+  }
+  auto parts = cut(plan, fb::ProgramKind::Train, data, batch.indices);
+  if (!canAccumulate(plan))
+    fail(ExitCode::BadInput, plan.path(), ": a batch of ", batch.indices.size(),
+         " sequences has ", tokens, " tokens, the largest bucket holds ",
+         largestBucket(plan, fb::ProgramKind::Train), " of ",
+         plan.task().batch(),
+         " sequences; compile the plan with larger --buckets, a smaller "
+         "--per-device-batch-size or a smaller --max-seq-length");
+  for (auto &part : parts)
+    step.emplace_back(std::move(part.examples), batch.rank);
+}
+
 } // namespace
 
+Dealing defaultDealing(const Plan &plan) {
+  Grid grid(plan);
+  auto axis = grid.find("dp");
+  return Dealing::even(axis < grid.axes() ? grid.size(axis) : 1,
+                       std::max(1u, plan.task().batch()));
+}
+
 std::vector<StepPlan> planEpoch(const Plan &plan, const Dataset &data,
-                                const std::vector<std::uint32_t> &order) {
+                                const std::vector<std::uint32_t> &order,
+                                const Dealing &dealing) {
   const fb::Task &task = plan.task();
   if (!largestBucket(plan, fb::ProgramKind::Train))
     fail(ExitCode::BadInput, plan.path(), ": has no program that trains");
@@ -65,45 +95,45 @@ std::vector<StepPlan> planEpoch(const Plan &plan, const Dataset &data,
          " batches but has no program for it");
 
   std::vector<StepPlan> steps;
-  std::size_t inStep = 0; // batches before they are split
-  for (auto &batch : dealBatches(order, std::max(1u, task.batch()), 0, 1)) {
-    if (steps.empty() || inStep == accumulation) {
-      steps.emplace_back();
-      inStep = 0;
-    }
-    ++inStep;
-    std::uint64_t tokens = tokensOf(data, batch.indices);
-    if (plan.find(fb::ProgramKind::Train, tokens, batch.indices.size())) {
-      steps.back().push_back(std::move(batch.indices));
-      continue;
-    }
-    auto parts = cut(plan, fb::ProgramKind::Train, data, batch.indices);
-    if (!canAccumulate(plan))
-      fail(ExitCode::BadInput, plan.path(), ": a batch of ",
-           batch.indices.size(), " sequences has ", tokens,
-           " tokens, the largest bucket holds ",
-           largestBucket(plan, fb::ProgramKind::Train),
-           "; compile the plan with larger --buckets, a smaller "
-           "--per-device-batch-size or a smaller --max-seq-length");
-    for (auto &part : parts)
-      steps.back().push_back(std::move(part));
+  for (auto &batch : dealBatches(order, dealing)) {
+    steps.resize(std::max(steps.size(), batch.round / accumulation + 1));
+    append(plan, data, std::move(batch), steps.back());
   }
   return steps;
 }
 
-std::uint64_t stepsPerEpoch(const fb::Task &task, std::uint64_t samples) {
-  std::uint64_t batch = std::max(1u, task.batch());
-  std::uint64_t accumulation = std::max(1u, task.accumulation());
-  std::uint64_t batches = (samples + batch - 1) / batch;
-  return (batches + accumulation - 1) / accumulation;
+StepPlan planStep(const Plan &plan, const Dataset &data,
+                  const std::vector<std::uint32_t> &examples,
+                  const Dealing &dealing) {
+  StepPlan step;
+  for (auto &batch : dealBatches(examples, dealing))
+    append(plan, data, std::move(batch), step);
+  return step;
 }
 
-std::vector<MicroBatch>
-planEvaluation(const Plan &plan, const Dataset &data,
-               const std::vector<std::uint32_t> &order) {
+std::uint64_t stepsPerEpoch(const fb::Task &task, const Dealing &dealing,
+                            std::uint64_t samples) {
+  std::uint64_t accumulation = std::max(1u, task.accumulation());
+  return (dealing.rounds(samples) + accumulation - 1) / accumulation;
+}
+
+std::vector<std::size_t> ownOf(const StepPlan &step, unsigned dataRank) {
+  std::vector<std::size_t> own;
+  for (std::size_t i = 0; i < step.size(); ++i)
+    if (step[i].dataRank == dataRank)
+      own.push_back(i);
+  return own;
+}
+
+std::vector<MicroBatch> planEvaluation(const Plan &plan, const Dataset &data,
+                                       const std::vector<std::uint32_t> &order,
+                                       unsigned dataRanks) {
   if (!largestBucket(plan, fb::ProgramKind::Evaluate))
     fail(ExitCode::BadInput, plan.path(), ": has no program that evaluates");
-  return cut(plan, fb::ProgramKind::Evaluate, data, order);
+  auto batches = cut(plan, fb::ProgramKind::Evaluate, data, order);
+  for (std::size_t i = 0; i < batches.size(); ++i)
+    batches[i].dataRank = static_cast<unsigned>(i % dataRanks);
+  return batches;
 }
 
 } // namespace llamarun

@@ -8,20 +8,28 @@
 #include "runtime/train/EvaluationReport.h"
 #include "runtime/train/MetricsLog.h"
 #include "runtime/train/Progress.h"
+#include "runtime/train/StopAgreement.h"
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <deque>
+#include <optional>
+#include <span>
 
 namespace llamarun {
 
-std::uint64_t totalSteps(const fb::Task &task, std::uint64_t samples,
+static Dealing dealingOf(const Plan &plan, const TrainOptions &options) {
+  return options.dealing ? *options.dealing : defaultDealing(plan);
+}
+
+std::uint64_t totalSteps(const Plan &plan, std::uint64_t samples,
                          const TrainOptions &options) {
   if (options.maxSteps > 0)
     return static_cast<std::uint64_t>(options.maxSteps);
-  double steps = std::ceil(options.epochs *
-                           static_cast<double>(stepsPerEpoch(task, samples)));
+  double steps = std::ceil(
+      options.epochs * static_cast<double>(stepsPerEpoch(
+                           plan.task(), dealingOf(plan, options), samples)));
   if (!(steps >= 1 && steps < 0x1p53))
     fail(ExitCode::Usage, options.epochs, " epochs make no number of steps");
   return static_cast<std::uint64_t>(steps);
@@ -42,11 +50,17 @@ public:
           const TrainOptions &options)
       : session(session), runner(runner), task(task), training(training),
         evaluation(evaluation), options(options), plan(session.plan()),
+        ranks(runner.ranks()), dealing(dealingOf(plan, options)),
         hyper(options.hyper),
-        perEpoch(stepsPerEpoch(plan.task(), training.size())),
-        state{.totalSteps = totalSteps(plan.task(), training.size(), options)},
-        log(makeLog(options.outputDir)),
-        progress(options.progress, options.out) {
+        perEpoch(stepsPerEpoch(plan.task(), dealing, training.size())),
+        state{.totalSteps = totalSteps(plan, training.size(), options)},
+        progress(ranks.first() ? options.progress : nullptr,
+                 ranks.first() ? options.out : nullptr),
+        agreement(ranks, options.stopRequested) {
+    if (ranks.first()) {
+      makeDirectories(options.outputDir);
+      log.emplace(options.outputDir / "metrics.jsonl");
+    }
     hyper.totalSteps = static_cast<std::int64_t>(state.totalSteps);
     hyper.warmupSteps =
         options.warmupSteps > 0
@@ -58,21 +72,22 @@ public:
   TrainOutcome run();
 
 private:
-  static MetricsLog makeLog(const std::filesystem::path &directory) {
-    makeDirectories(directory);
-    return MetricsLog(directory / "metrics.jsonl");
-  }
-
   std::vector<StepPlan> epochSteps(std::uint64_t epoch) const {
     return planEpoch(plan, training,
                      options.shuffle ? shuffledOrder(training.size(),
                                                      options.dataSeed, epoch)
-                                     : sequentialOrder(training.size()));
+                                     : sequentialOrder(training.size()),
+                     dealing);
   }
   void checkBatches() const;
   void startStep(const StepPlan &step);
   void finishStep();
+  void collectShares();
   void logStep(const StepResult &result);
+  void write(const JsonLine &line) {
+    if (log)
+      log->write(line);
+  }
   void evaluate();
   void save();
   void finish(int signal);
@@ -85,15 +100,19 @@ private:
   const std::vector<Dataset> &evaluation;
   const TrainOptions &options;
   const Plan &plan;
+  const Ranks &ranks;
+  Dealing dealing;
   Hyper hyper;
   std::uint64_t perEpoch;
   ProgressState state;
-  MetricsLog log;
+  std::optional<MetricsLog> log; ///< rank 0's
   Progress progress;
+  StopAgreement agreement;
   Clock::time_point start = Clock::now();
   double trainSeconds = 0;
   // Since the last logged step; over the whole run.
   double lossSum = 0, allLossSum = 0;
+  double shareSum = 0; ///< of this replica's, not yet in the two
   std::uint64_t lossCount = 0;
   std::uint64_t savedAt = 0;
   /// Put in and not yet looked at, oldest first. state.step counts those that
@@ -110,8 +129,8 @@ void Trainer::checkBatches() const {
   for (auto &ids : training.sequences)
     lengths.push_back(ids.size());
   std::ranges::sort(lengths, std::greater());
-  lengths.resize(
-      std::min<std::size_t>(lengths.size(), std::max(1u, plan.task().batch())));
+  lengths.resize(std::min<std::size_t>(
+      lengths.size(), *std::ranges::max_element(dealing.shares)));
   std::uint64_t worst = 0;
   for (auto length : lengths)
     worst += length;
@@ -122,7 +141,28 @@ void Trainer::checkBatches() const {
     epochSteps(epoch);
 }
 
+/// Completes the sums by what replicas know of their own micro-batches. The
+/// sums are the same on all ranks before and after.
+void Trainer::collectShares() {
+  // One micro-batch a step is what the plan itself adds up.
+  if (ranks.dataRanks() == 1 || plan.task().accumulation() <= 1)
+    return;
+  agreement.settle();
+  auto shares = ranks.gatherNumbers(std::span(&shareSum, 1));
+  shareSum = 0;
+  double sum = 0;
+  for (unsigned rank = 0; rank < ranks.size(); ++rank)
+    if (ranks.leads(rank))
+      sum += shares[rank];
+  lossSum += sum;
+  allLossSum += sum;
+}
+
 void Trainer::logStep(const StepResult &result) {
+  collectShares();
+  if (!std::isfinite(lossSum))
+    fail(ExitCode::Numerics, "step ", state.step, ": loss is ",
+         std::abs(lossSum));
   double loss = lossSum / static_cast<double>(lossCount);
   lossSum = 0;
   lossCount = 0;
@@ -137,7 +177,7 @@ void Trainer::logStep(const StepResult &result) {
   if (trainSeconds > 0)
     line.add("tokens_per_second",
              static_cast<double>(state.tokens) / trainSeconds);
-  log.write(line);
+  write(line);
   ProgressState shown = state;
   shown.loss = loss;
   progress.log(shown);
@@ -146,7 +186,9 @@ void Trainer::logStep(const StepResult &result) {
 void Trainer::startStep(const StepPlan &step) {
   auto begin = Clock::now();
   ++started;
+  ranks.setStep(started);
   try {
+    ranks.check();
     pending.push_back(runner.start(training, step, hyper));
   } catch (const Error &error) {
     progress.clear();
@@ -161,7 +203,7 @@ void Trainer::finishStep() {
   state.epoch = static_cast<double>(state.step) / static_cast<double>(perEpoch);
   StepResult result;
   try {
-    result = runner.finish(pending.front());
+    result = runner.finish(pending.front(), [this] { agreement.settle(); });
   } catch (const Error &error) {
     progress.clear();
     std::string kept =
@@ -176,10 +218,12 @@ void Trainer::finishStep() {
   state.gradNorm = result.gradNorm;
   state.learningRate = result.learningRate;
   // A smoothed loss for the eye; files have the mean since the last line.
-  state.loss =
-      state.step == 1 ? result.loss : 0.95 * state.loss + 0.05 * result.loss;
+  // The eye may take this replica's micro-batches for everybody's.
+  double loss = result.loss + result.share * ranks.dataRanks();
+  state.loss = state.step == 1 ? loss : 0.95 * state.loss + 0.05 * loss;
   lossSum += result.loss;
   allLossSum += result.loss;
+  shareSum += result.share;
   ++lossCount;
   progress.update(state);
   if (state.step == 1 || state.step == state.totalSteps ||
@@ -189,21 +233,25 @@ void Trainer::finishStep() {
 
 void Trainer::evaluate() {
   progress.clear();
+  agreement.settle();
   auto name = viewOf(plan.task().name());
   for (auto &data : evaluation) {
     Evaluation result = evaluateDataset(runner, task, data);
+    if (!ranks.first())
+      continue;
     printEvaluation(options.out, name, result);
     JsonLine line;
     line.add("step", state.step).add("epoch", state.epoch);
     addEvaluation(line, result);
-    log.write(line);
+    write(line);
   }
 }
 
 void Trainer::save() {
   if (savedAt == state.step)
     return;
-  saveAdapter(session, options.outputDir, options.baseModel);
+  agreement.settle();
+  saveAdapter(session, options.outputDir, options.baseModel, ranks);
   savedAt = state.step;
 }
 
@@ -216,6 +264,7 @@ bool Trainer::isDue(When when, std::int64_t every, std::uint64_t step) const {
 }
 
 void Trainer::finish(int signal) {
+  collectShares();
   JsonLine line;
   line.add("step", state.step)
       .add("epoch", state.epoch)
@@ -225,7 +274,7 @@ void Trainer::finish(int signal) {
   if (signal)
     line.add("signal", static_cast<std::uint64_t>(signal));
   line.add("seconds", secondsSince(start));
-  log.write(line);
+  write(line);
 }
 
 TrainOutcome Trainer::run() {
@@ -239,7 +288,7 @@ TrainOutcome Trainer::run() {
        ++epoch) {
     for (auto &step : epochSteps(epoch)) {
       startStep(step);
-      signal = options.stopRequested();
+      signal = agreement.after(started);
       bool last = signal || started == state.totalSteps;
       bool saves = last || isDue(options.save, options.saveSteps, started);
       bool evaluates =
@@ -269,7 +318,14 @@ TrainOutcome train(Session &session, ProgramRunner &runner,
       options.saveSteps < 1)
     fail(ExitCode::Usage, "steps between logging, evaluation and saving must "
                           "be at least 1");
-  return Trainer(session, runner, task, training, evaluation, options).run();
+  Trainer trainer(session, runner, task, training, evaluation, options);
+  try {
+    return trainer.run();
+  } catch (const Error &error) {
+    // Before anything waits for the others: they wait for this one.
+    runner.ranks().fail(error);
+    throw;
+  }
 }
 
 } // namespace llamarun

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,10 @@ struct TrainOptions {
   std::FILE *out = stdout;      ///< results, and progress as plain lines
   std::FILE *progress = stderr; ///< the bar, if it is a terminal
   /// The number of the signal that asks to stop after this step, or 0.
+  /// Any rank's request stops them all, after the same step.
   std::function<int()> stopRequested = [] { return 0; };
+  /// Examples of each round by replica; nothing: equal batches.
+  std::optional<Dealing> dealing;
 };
 
 struct TrainOutcome {
@@ -48,7 +52,8 @@ struct TrainOutcome {
 /// directory metrics.jsonl (one object a logging step, the first and last step
 /// included, and one an evaluation) and the adapter. The order of examples is a
 /// function of (dataSeed, epoch) alone; the same plan, session state, options
-/// and data give the same bytes, but for members that hold the clock.
+/// and data give the same bytes, but for members that hold the clock. All ranks
+/// call it with the same data and options; rank 0 writes and prints.
 /// \param task whose metrics to compute; null for causal LM.
 /// \param evaluation splits to evaluate, in order.
 /// \throws Error(Numerics) naming the step when loss or gradient norm is not
@@ -60,7 +65,7 @@ TrainOutcome train(Session &session, ProgramRunner &runner,
                    const TrainOptions &options);
 
 /// Steps of the whole run.
-std::uint64_t totalSteps(const fb::Task &task, std::uint64_t samples,
+std::uint64_t totalSteps(const Plan &plan, std::uint64_t samples,
                          const TrainOptions &options);
 
 } // namespace llamarun

@@ -5,6 +5,8 @@
 #include "runtime/train/TaskData.h"
 #include "tools/llamarun/Command.h"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <optional>
 
@@ -32,7 +34,8 @@ Dataset dataFor(const BenchFlags &flags,
   auto &task = plan->task();
   std::size_t steps = std::size_t{flags.options.steps} + flags.options.warmup;
   return makeSyntheticData(*plan, LengthModel::parse(flags.lengths),
-                           steps * task.batch() * task.accumulation(),
+                           steps * defaultDealing(*plan).perRound() *
+                               task.accumulation(),
                            static_cast<std::uint64_t>(flags.seed));
 }
 
@@ -59,13 +62,24 @@ int runBench(BenchFlags &flags) {
   context.device = session->device().name();
   context.weights = flags.device.weights;
   context.lengths = flags.data.empty() ? flags.lengths : flags.data;
-  ProgramRunner runner(*session, seed);
+  Ranks ranks = flags.device.ranks(*plan);
+  ProgramRunner runner(*session, seed, ranks);
   BenchResult result = benchTraining(*session, runner, data, flags.options);
   for (std::size_t c = 0; c < kCategories; ++c)
     context.allocatedBytes +=
         session->allocatedBytes(static_cast<fb::Category>(c));
   auto memory = session->device().memoryInfo();
   context.usedBytes = memory.totalBytes - memory.freeBytes;
+  // Of the device that has most of it.
+  auto bytes = ranks.gatherNumbers(
+      std::array{static_cast<double>(context.allocatedBytes),
+                 static_cast<double>(context.usedBytes)});
+  for (std::size_t i = 0; i < bytes.size(); i += 2) {
+    context.allocatedBytes =
+        std::max(context.allocatedBytes, static_cast<std::uint64_t>(bytes[i]));
+    context.usedBytes =
+        std::max(context.usedBytes, static_cast<std::uint64_t>(bytes[i + 1]));
+  }
   // After the steps: it takes memory of its own.
   if (flags.ceilings)
     context.ceilings = measureCeilings(session->device());
@@ -73,14 +87,17 @@ int runBench(BenchFlags &flags) {
     context.ceilings.bytesPerSecond = 1e12 * flags.bandwidth;
   if (flags.flops > 0)
     context.ceilings.flopsPerSecond = 1e12 * flags.flops;
-  printBench(stdout, *plan, context, result);
-  if (!flags.json.empty())
+  if (ranks.first())
+    printBench(stdout, *plan, context, result);
+  if (!flags.json.empty() && ranks.first())
     writeFileAtomically(flags.json, benchJson(*plan, context, result) + "\n");
   if (!flags.profile.empty()) {
     auto &program = profiledProgram(*plan, flags.profile, result);
+    // All ranks take the steps: they wait for each other in collectives.
     auto times = session->profile(program, flags.profileRepeats);
-    printProfile(stdout, program, groupProfile(*plan, program, times),
-                 context.ceilings);
+    if (ranks.first())
+      printProfile(stdout, program, groupProfile(*plan, program, times),
+                   context.ceilings);
   }
   return 0;
 }

@@ -32,17 +32,20 @@ int runEval(const EvalFlags &flags) {
     data.push_back(task.load(split, flags.maxSamples));
 
   auto session = flags.device.open(plan, 0);
-  loadAdapter(*session, flags.adapter);
-  ProgramRunner runner(*session, 0);
+  Ranks ranks = flags.device.ranks(*plan);
+  loadAdapter(*session, flags.adapter, ranks);
+  ProgramRunner runner(*session, 0, ranks);
   std::string lines;
   for (auto &dataset : data) {
     Evaluation result = evaluateDataset(runner, task.glue(), dataset);
+    if (!ranks.first())
+      continue;
     printEvaluation(stdout, viewOf(plan->task().name()), result);
     JsonLine line;
     addEvaluation(line, result);
     lines += line.str() + "\n";
   }
-  if (!flags.outputDir.empty()) {
+  if (!flags.outputDir.empty() && ranks.first()) {
     makeDirectories(flags.outputDir);
     writeFileAtomically(std::filesystem::path(flags.outputDir) / "eval.jsonl",
                         lines);

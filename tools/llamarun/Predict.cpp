@@ -44,15 +44,19 @@ int runPredict(const PredictFlags &flags) {
     data.push_back(task.load(split, flags.maxSamples));
 
   auto session = flags.device.open(plan, 0);
-  loadAdapter(*session, flags.adapter);
-  ProgramRunner runner(*session, 0);
+  Ranks ranks = flags.device.ranks(*plan);
+  loadAdapter(*session, flags.adapter, ranks);
+  ProgramRunner runner(*session, 0, ranks);
   // Everything is computed before the first file appears.
   AtomicFileSet files;
-  makeDirectories(flags.outputDir);
+  if (ranks.first())
+    makeDirectories(flags.outputDir);
   std::vector<std::string> written;
   std::string logits;
   for (std::size_t i = 0; i < splits.size(); ++i) {
     Evaluation result = evaluateDataset(runner, task.glue(), data[i]);
+    if (!ranks.first())
+      continue;
     auto predictions =
         predictionsOf(headOf(*plan), result.logits, runner.logitColumns());
     auto path = std::filesystem::path(flags.outputDir) /
@@ -62,6 +66,8 @@ int runPredict(const PredictFlags &flags) {
     logits += (logits.empty() ? "{\"" : ",\n\"") + data[i].name +
               "\": " + logitsJson(result, runner.logitColumns());
   }
+  if (!ranks.first())
+    return 0;
   if (!flags.logitsOut.empty())
     files.add(flags.logitsOut).write(logits + "}\n");
   files.commit();

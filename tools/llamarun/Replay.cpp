@@ -20,9 +20,10 @@ struct ReplayFlags {
 int runReplay(ReplayFlags &flags) {
   auto plan = flags.device.loadPlan();
   auto session = flags.device.open(plan, 0);
+  Ranks ranks = flags.device.ranks(*plan);
   bool passed = true;
   if (!flags.forward.empty()) {
-    ProgramRunner runner(*session, 0);
+    ProgramRunner runner(*session, 0, ranks);
     passed &=
         checkForward(runner, flags.forward, stdout) <= flags.forwardTolerance;
   }
@@ -32,14 +33,15 @@ int runReplay(ReplayFlags &flags) {
     flags.options.final = flags.final;
     flags.options.eval = flags.eval;
     flags.options.gradients = flags.gradients;
-    passed &= replay(*session, flags.options).passed;
+    passed &= replay(*session, flags.options, ranks).passed;
     if (!flags.outputDir.empty())
-      saveAdapter(*session, flags.outputDir, flags.device.weights);
+      saveAdapter(*session, flags.outputDir, flags.device.weights, ranks);
   }
   if (!passed)
     fail(ExitCode::Numerics, flags.trace.empty() ? flags.forward : flags.trace,
          ": differs from the reference by more than the tolerances");
-  std::printf("replay: ok\n");
+  if (ranks.first())
+    std::printf("replay: ok\n");
   return 0;
 }
 
@@ -76,6 +78,11 @@ void addReplay(CLI::App &app, Command &command) {
                   "Also save the resulting adapter there")
       ->needs(trace);
   ReplayOptions &o = flags->options;
+  sub->add_option("--deal", o.shares,
+                  "Examples of each step by data-parallel rank, as in 1,7; "
+                  "default: equal parts one after another")
+      ->delimiter(',')
+      ->needs(trace);
   auto tolerance = [&](const char *flag, double &value, const char *help) {
     sub->add_option(flag, value, help)
         ->check(CLI::NonNegativeNumber)

@@ -1,6 +1,7 @@
 // llamarun train
 #include "runtime/support/Error.h"
 #include "runtime/train/AdapterState.h"
+#include "runtime/train/Elements.h"
 #include "runtime/train/Trainer.h"
 #include "tools/llamarun/Command.h"
 #include "tools/llamarun/StopSignal.h"
@@ -8,6 +9,7 @@
 #include <cstdio>
 #include <map>
 #include <optional>
+#include <vector>
 
 namespace llamarun {
 namespace {
@@ -22,6 +24,7 @@ struct TrainFlags {
   std::size_t maxEvalSamples = TaskData::kAll;
   bool overwrite = false;
   bool noShuffle = false;
+  std::vector<std::uint32_t> shares;
 };
 
 const std::map<std::string, When> kWhen{
@@ -57,6 +60,10 @@ void addDataFlags(CLI::App &app, TrainFlags &flags) {
       ->check(CLI::PositiveNumber);
   app.add_flag("--no-shuffle", flags.noShuffle,
                "Keep the order of the training file");
+  app.add_option("--deal", flags.shares,
+                 "Examples of each global batch by data-parallel rank, as in "
+                 "1,7; default: --per-device-batch-size of the plan for each")
+      ->delimiter(',');
 }
 
 void addScheduleFlags(CLI::App &app, TrainFlags &flags) {
@@ -153,6 +160,33 @@ std::vector<Dataset> loadEvaluation(const TrainFlags &flags,
   return evaluation;
 }
 
+Dealing sharesOf(const TrainFlags &flags, const Ranks &ranks) {
+  if (flags.shares.size() != ranks.dataRanks())
+    fail(ExitCode::Usage, "--deal has ", flags.shares.size(), " shares for ",
+         ranks.dataRanks(), " data-parallel ranks");
+  Dealing dealing{flags.shares};
+  dealing.perRound(); // refuses what deals nothing
+  return dealing;
+}
+
+void printJob(Session &session, const Dataset &training,
+              const TrainOptions &options, const Ranks &ranks) {
+  const Plan &plan = session.plan();
+  std::uint64_t trainable = 0;
+  for (std::size_t i = 0; i < plan.tensorCount(); ++i)
+    if (plan.tensor(i).role() == fb::Role::Parameter)
+      trainable += elementsOf(ranks.slice(plan, plan.tensor(i)).whole);
+  std::string devices = session.device().name();
+  if (!ranks.alone())
+    devices = std::to_string(ranks.size()) + " x " + devices;
+  std::printf("%s: %zu examples, %llu steps, %llu trainable parameters, %s\n",
+              std::string(viewOf(plan.task().name())).c_str(), training.size(),
+              static_cast<unsigned long long>(
+                  totalSteps(plan, training.size(), options)),
+              static_cast<unsigned long long>(trainable), devices.c_str());
+  std::fflush(stdout);
+}
+
 int runTrain(TrainFlags &flags) {
   TrainOptions &options = flags.options;
   options.outputDir = flags.outputDir;
@@ -160,10 +194,11 @@ int runTrain(TrainFlags &flags) {
   options.shuffle = !flags.noShuffle;
   options.dataSeed =
       static_cast<std::uint64_t>(flags.dataSeed.value_or(flags.seed));
-  if (!flags.overwrite)
-    refuseToOverwrite(options.outputDir);
-
   auto plan = flags.device.loadPlan();
+  Ranks ranks = flags.device.ranks(*plan);
+  // Rank 0 writes there while the others may still have to look.
+  if (!flags.overwrite && ranks.first())
+    refuseToOverwrite(options.outputDir);
   TaskData task(plan, flags.device.tokenizerDirectory(), flags.data,
                 flags.device.threads);
   Dataset training = task.load(Split::Train, flags.maxTrainSamples);
@@ -171,26 +206,19 @@ int runTrain(TrainFlags &flags) {
   auto seed = static_cast<std::uint64_t>(flags.seed);
   auto session = flags.device.open(plan, seed);
   if (!flags.initFrom.empty())
-    loadAdapter(*session, flags.initFrom);
-
-  std::uint64_t trainable = 0;
-  for (std::size_t i = 0; i < plan->tensorCount(); ++i)
-    if (plan->tensor(i).role() == fb::Role::Parameter)
-      trainable += plan->elements(plan->tensor(i).buffer());
-  std::printf("%s: %zu examples, %llu steps, %llu trainable parameters, %s\n",
-              std::string(viewOf(plan->task().name())).c_str(), training.size(),
-              static_cast<unsigned long long>(
-                  totalSteps(plan->task(), training.size(), options)),
-              static_cast<unsigned long long>(trainable),
-              session->device().name().c_str());
-  std::fflush(stdout);
+    loadAdapter(*session, flags.initFrom, ranks);
+  if (!flags.shares.empty())
+    options.dealing = sharesOf(flags, ranks);
+  if (ranks.first())
+    printJob(*session, training, options, ranks);
 
   watchStopSignals();
   options.stopRequested = stopSignal;
-  ProgramRunner runner(*session, seed);
+  ProgramRunner runner(*session, seed, ranks);
   TrainOutcome outcome =
       train(*session, runner, task.glue(), training, evaluation, options);
-  std::printf("adapter: %s\n", flags.outputDir.c_str());
+  if (ranks.first())
+    std::printf("adapter: %s\n", flags.outputDir.c_str());
   return outcome.signal ? 128 + outcome.signal : 0;
 }
 

@@ -55,65 +55,66 @@ TEST(Sampler, PutsEveryElementEverywhere) {
       EXPECT_NEAR(count, 1000, 150); // five standard deviations
 }
 
-static std::vector<Order> indices(const std::vector<IndexBatch> &batches) {
+/// What one rank gets, a list a batch.
+static std::vector<Order> dealtTo(uint32_t rank, const Order &order,
+                                  const Dealing &dealing) {
   std::vector<Order> result;
-  for (const IndexBatch &batch : batches)
-    result.push_back(batch.indices);
+  for (const DealtBatch &batch : dealBatches(order, dealing))
+    if (batch.rank == rank)
+      result.push_back(batch.indices);
   return result;
 }
 
 TEST(Sampler, OneRankKeepsTheShortLastBatch) {
-  auto batches = dealBatches(sequentialOrder(7), 3, 0, 1);
-  EXPECT_EQ(indices(batches), (std::vector<Order>{{0, 1, 2}, {3, 4, 5}, {6}}));
-  EXPECT_EQ(batches[2].fresh, 1u);
-  EXPECT_EQ(batchesPerEpoch(7, 3, 1), 3u);
-  EXPECT_TRUE(dealBatches({}, 3, 0, 1).empty());
+  Dealing dealing = Dealing::even(1, 3);
+  EXPECT_EQ(dealtTo(0, sequentialOrder(7), dealing),
+            (std::vector<Order>{{0, 1, 2}, {3, 4, 5}, {6}}));
+  EXPECT_EQ(dealing.rounds(7), 3u);
+  EXPECT_EQ(dealing.rounds(6), 2u);
+  EXPECT_TRUE(dealBatches({}, dealing).empty());
 }
 
-// As accelerate's BatchSamplerShard (data_loader.py) deals them.
-TEST(Sampler, RanksTakeTurnsAndTheLastRoundIsCompleted) {
+// As accelerate's BatchSamplerShard (data_loader.py) deals them, but for the
+// last round.
+TEST(Sampler, RanksTakeTurnsAndTheLastRoundIsDealtAsItIs) {
   Order order = {10, 11, 12, 13, 14, 15, 16};
-  EXPECT_EQ(indices(dealBatches(order, 2, 0, 2)),
-            (std::vector<Order>{{10, 11}, {14, 15}}));
-  auto second = dealBatches(order, 2, 1, 2);
-  EXPECT_EQ(indices(second), (std::vector<Order>{{12, 13}, {16, 10}}));
-  EXPECT_EQ(second[1].fresh, 1u);
-  EXPECT_EQ(indices(dealBatches(order, 2, 0, 3)),
-            (std::vector<Order>{{10, 11}, {16, 10}}));
-  EXPECT_EQ(indices(dealBatches(order, 2, 1, 3)),
-            (std::vector<Order>{{12, 13}, {11, 12}}));
-  EXPECT_EQ(indices(dealBatches(order, 2, 2, 3)),
-            (std::vector<Order>{{14, 15}, {13, 14}}));
-  // Fewer examples than one round takes: around and around.
-  const std::vector<Order> expected = {{1, 2}, {3, 1}, {2, 3}, {1, 2}};
-  for (size_t rank = 0; rank < 4; ++rank)
-    EXPECT_EQ(indices(dealBatches({1, 2, 3}, 2, rank, 4)),
-              std::vector<Order>{expected[rank]});
-  EXPECT_EQ(dealBatches({1, 2, 3}, 2, 1, 4)[0].fresh, 1u);
-  EXPECT_EQ(dealBatches({1, 2, 3}, 2, 3, 4)[0].fresh, 0u);
+  Dealing two = Dealing::even(2, 2);
+  EXPECT_EQ(dealtTo(0, order, two), (std::vector<Order>{{10, 11}, {14, 15}}));
+  EXPECT_EQ(dealtTo(1, order, two), (std::vector<Order>{{12, 13}, {16}}));
+  EXPECT_EQ(two.rounds(7), 2u);
+  // The last ranks get nothing.
+  Dealing four = Dealing::even(4, 2);
+  EXPECT_EQ(dealtTo(1, {1, 2, 3}, four), (std::vector<Order>{{3}}));
+  EXPECT_TRUE(dealtTo(2, {1, 2, 3}, four).empty());
 }
 
-TEST(Sampler, AllRanksTogetherSeeEveryExampleOnce) {
-  for (size_t world : {1, 2, 3, 8})
-    for (size_t n : {1, 5, 16, 97}) {
-      Order order = shuffledOrder(n, 1, 2);
-      std::multiset<uint32_t> seen;
-      for (size_t rank = 0; rank < world; ++rank) {
-        auto batches = dealBatches(order, 4, rank, world);
-        EXPECT_EQ(batches.size(), batchesPerEpoch(n, 4, world));
-        for (const IndexBatch &batch : batches)
-          seen.insert(batch.indices.begin(),
-                      batch.indices.begin() + static_cast<long>(batch.fresh));
+TEST(Sampler, DealsUnevenSharesToo) {
+  Dealing dealing{{1, 0, 3}};
+  Order order = {10, 11, 12, 13, 14, 15};
+  EXPECT_EQ(dealtTo(0, order, dealing), (std::vector<Order>{{10}, {14}}));
+  EXPECT_TRUE(dealtTo(1, order, dealing).empty());
+  EXPECT_EQ(dealtTo(2, order, dealing),
+            (std::vector<Order>{{11, 12, 13}, {15}}));
+  EXPECT_EQ(dealBatches(order, dealing)[2].round, 1u);
+}
+
+TEST(Sampler, EveryExampleIsDealtOnce) {
+  for (size_t n : {1, 5, 8, 33})
+    for (size_t ranks : {1, 2, 3, 8}) {
+      Dealing dealing = Dealing::even(ranks, 4);
+      Order order = shuffledOrder(n, 1, 0), dealt;
+      for (auto &batch : dealBatches(order, dealing)) {
+        EXPECT_LT(batch.round, dealing.rounds(n));
+        dealt.insert(dealt.end(), batch.indices.begin(), batch.indices.end());
       }
-      EXPECT_EQ(seen, std::multiset<uint32_t>(order.begin(), order.end()));
+      EXPECT_EQ(dealt, order);
     }
 }
 
 TEST(Sampler, RefusesNonsense) {
-  expectError(ExitCode::Usage, "must be positive",
-              [] { dealBatches({0}, 0, 0, 1); });
-  expectError(ExitCode::Usage, "must be positive",
-              [] { dealBatches({0}, 1, 0, 0); });
-  expectError(ExitCode::Usage, "rank 2 of 2",
-              [] { dealBatches({0}, 1, 2, 2); });
+  expectError(ExitCode::Usage, "0 examples", [] { Dealing::even(2, 0); });
+  expectError(ExitCode::Usage, "0 ranks", [] { Dealing::even(0, 2); });
+  expectError(ExitCode::Usage, "no rank", [] {
+    dealBatches({1}, Dealing{{0, 0}});
+  });
 }

@@ -76,8 +76,9 @@ TEST(AdapterState, RefusesWhatIsNotThePlansAdapter) {
   auto refuses = [&](const std::vector<std::string> &parts, auto change) {
     auto tensors = good;
     change(tensors);
-    expectFailure(ExitCode::BadInput, parts,
-                  [&] { writeParameters(*session, tensors, "some/file"); });
+    expectFailure(ExitCode::BadInput, parts, [&] {
+      writeParameters(*session, viewsOf(tensors), "some/file");
+    });
   };
   refuses({"some/file", tiny::kLoraA, "missing"},
           [](auto &t) { t.erase(tiny::kLoraA); });

@@ -16,21 +16,7 @@ Dataset scores() {
   return data;
 }
 
-/// A whole input as the device sees it.
-template <typename T>
-std::vector<T> input(Session &session, const fb::Program &program,
-                     std::string_view name) {
-  for (auto *binding : *program.inputs())
-    if (viewOf(binding->name()) == name) {
-      std::vector<T> values(session.plan().elements(binding->buffer()));
-      session.device().copyFromDevice(values.data(),
-                                      session.range(binding->buffer()).pointer,
-                                      values.size() * sizeof(T));
-      return values;
-    }
-  ADD_FAILURE() << "no input " << name;
-  return {};
-}
+using tiny::input;
 
 TEST(ProgramRunner, WritesTheInputsOfDocsPlanMd) {
   auto session = tiny::openSession();
@@ -115,8 +101,9 @@ TEST(ProgramRunner, RefusesBatchesThatDoNotSuitTheModel) {
 TEST(ProgramRunner, StepsMayBeLookedAtLater) {
   auto session = tiny::openLazySession({.accumulation = 2});
   ProgramRunner runner(*session, 1);
-  auto first = runner.start(scores(), {{0, 1}, {3}}, {});
-  auto second = runner.start(scores(), {{0, 3}}, {});
+  Dataset data = scores();
+  auto first = runner.start(data, {{0, 1}, {3}}, {});
+  auto second = runner.start(data, {{0, 3}}, {});
   auto result = runner.finish(first);
   EXPECT_FLOAT_EQ(static_cast<float>(result.loss), 2.f / 3);
   EXPECT_EQ(result.tokens, 9u);
@@ -134,11 +121,94 @@ TEST(ProgramRunner, NamesTheParameterWhoseGradientIsNotFinite) {
                 {"loss is inf", "the gradient of", tiny::kLoraB}, [&] {
                   runner.train(scores(), {{0, 1}}, {});
                 });
-  // Gradients of another step say nothing about this one.
-  auto first = runner.start(scores(), {{0, 1}}, {});
-  auto second = runner.start(scores(), {{0, 1}}, {});
+}
+
+TEST(ProgramRunner, RepeatsTheStepToFindTheParameter) {
+  // The next step, already under way, has overwritten the gradients.
+  tiny::Options options{.trainLoss = 1e39, .gradient = 1e39};
+  auto session = tiny::openLazySession(options);
+  ProgramRunner runner(*session, 1);
+  Dataset data = scores();
+  auto first = runner.start(data, {{0, 1}}, {});
+  auto second = runner.start(data, {{0, 1}}, {});
+  expectFailure(ExitCode::Numerics,
+                {"loss is inf", tiny::kLoraB, "step is repeated"},
+                [&] { runner.finish(first); });
+  // Parameters that are lost would make every gradient bad.
+  std::vector<float> lost(8, std::nanf(""));
+  first = runner.start(data, {{0, 1}}, {});
+  second = runner.start(data, {{0, 1}}, {});
+  session->writeTensor(fb::Role::Parameter, tiny::kLoraA,
+                       std::as_bytes(std::span(lost)));
   expectFailure(ExitCode::Numerics, {"loss is inf", "--debug-sync"},
                 [&] { runner.finish(first); });
+}
+
+TEST(ProgramRunner, RanksRunWhatIsDealtToThem) {
+  tiny::Options options{.rows = 4, .dp = 2, .tp = 2};
+  tiny::runGrid(options, [](Session &session, const Ranks &ranks) {
+    Dataset data = scores();
+    ProgramRunner runner(session, 7, ranks);
+    // dp 0 gets one sentence, dp 1 three of which one has no label.
+    StepPlan step = {MicroBatch({3}, 0), MicroBatch({0, 1, 2}, 1)};
+    auto result = runner.train(data, step, {});
+    // 1 / all labels, not the mean of means.
+    EXPECT_FLOAT_EQ(static_cast<float>(result.loss), 1.f / 3);
+    EXPECT_EQ(result.tokens, 10u);
+    bool dp0 = ranks.dataRank() == 0;
+    EXPECT_EQ(result.ownTokens, dp0 ? 4u : 6u);
+    auto &program = *session.find(fb::ProgramKind::Train, 6, 3);
+    EXPECT_EQ(input<std::int32_t>(session, program, "cu_seqlens"),
+              dp0 ? (std::vector<std::int32_t>{0, 4, 4, 4, 4})
+                  : (std::vector<std::int32_t>{0, 3, 5, 6, 6}));
+    // Dropout's counter is the place in the global batch.
+    EXPECT_EQ(input<std::int64_t>(session, program, "random"),
+              (std::vector<std::int64_t>{7, dp0 ? 0 : 1}));
+    EXPECT_EQ(input<std::int32_t>(session, program, "grid_index"),
+              (std::vector<std::int32_t>{
+                  dp0 ? 0 : 1, static_cast<std::int32_t>(ranks.rank() % 2)}));
+    // And goes on where all ranks together are.
+    runner.train(data, {MicroBatch({0}, 0), MicroBatch({1}, 1)}, {});
+    EXPECT_EQ(input<std::int64_t>(session, program, "random")[1], dp0 ? 2 : 3);
+  });
+}
+
+TEST(ProgramRunner, ARankWithoutExamplesRunsAnEmptyBatch) {
+  tiny::runGrid({.dp = 2}, [](Session &session, const Ranks &ranks) {
+    ProgramRunner runner(session, 1, ranks);
+    auto result = runner.train(scores(), {MicroBatch({0, 1}, 0)}, {});
+    EXPECT_EQ(result.loss, 0.5);
+    if (ranks.dataRank() == 0)
+      return;
+    auto &program = *session.find(fb::ProgramKind::Train, 0, 0);
+    EXPECT_EQ(program.tokens(), 16u) << "not the smallest program";
+    EXPECT_EQ(input<std::int32_t>(session, program, "cu_seqlens"),
+              std::vector<std::int32_t>(5, 0));
+    for (float score : input<float>(session, program, "labels"))
+      EXPECT_TRUE(std::isnan(score));
+  });
+}
+
+TEST(ProgramRunner, SharesOfEarlierMicroBatchesAreTold) {
+  tiny::Options options{.accumulation = 2, .dp = 2};
+  tiny::runGrid(options, [](Session &session, const Ranks &ranks) {
+    ProgramRunner runner(session, 1, ranks);
+    StepPlan step = {MicroBatch({0}, 0), MicroBatch({1}, 1),
+                     MicroBatch({3}, 0)};
+    auto result = runner.train(scores(), step, {});
+    EXPECT_FLOAT_EQ(static_cast<float>(result.loss), 1.f / 3);
+    EXPECT_FLOAT_EQ(static_cast<float>(result.share),
+                    ranks.dataRank() == 0 ? 1.f / 3 : 0);
+  });
+}
+
+TEST(ProgramRunner, AllRanksFailTogetherAndAlike) {
+  tiny::Options options{.trainLoss = 1e39, .gradient = 1e39, .dp = 2};
+  tiny::runGrid(options, [](Session &session, const Ranks &ranks) {
+    ProgramRunner runner(session, 1, ranks);
+    expectFailure(ExitCode::Numerics, {"loss is inf", tiny::kLoraB},
+                  [&] { runner.train(scores(), {MicroBatch({0}, 0)}, {}); });
+  });
 }
 
 TEST(ProgramRunner, RefusesLossesThatAreNotFinite) {

@@ -3,8 +3,11 @@
 #include "runtime/plan/Container.h"
 #include "runtime/plan/SchemaHash.h"
 #include "test/runtime/executor/LazyDevice.h"
+#include "test/runtime/train/ThreadRanks.h"
 
 #include <flatbuffers/flatbuffers.h>
+
+#include <utility>
 
 namespace llamarun::tiny {
 namespace {
@@ -12,6 +15,8 @@ namespace {
 using fb::Category;
 using fb::DType;
 using Shape = std::vector<std::uint64_t>;
+
+constexpr std::size_t kWhole = 9;
 
 class Builder {
 public:
@@ -21,10 +26,12 @@ public:
 private:
   std::uint32_t buffer(Category category, const std::string &name, DType dtype,
                        const Shape &shape);
+  /// \param split the dimension that tp splits; kWhole: none.
   void tensor(const std::string &name, fb::Role role, Category category,
-              DType dtype, const Shape &shape, fb::InitKind kind, double a = 0);
+              DType dtype, const Shape &shape, fb::InitKind kind, double a = 0,
+              std::size_t split = kWhole);
   void parameter(const std::string &name, const Shape &shape, fb::InitKind kind,
-                 double a = 0);
+                 double a = 0, std::size_t split = kWhole);
   void program(fb::ProgramKind kind, std::uint32_t tokens);
 
   Options options;
@@ -53,11 +60,21 @@ std::uint32_t Builder::buffer(Category category, const std::string &name,
 
 void Builder::tensor(const std::string &name, fb::Role role, Category category,
                      DType dtype, const Shape &shape, fb::InitKind kind,
-                     double a) {
+                     double a, std::size_t split) {
   auto tensor = std::make_unique<fb::TensorT>();
   tensor->name = name;
   tensor->role = role;
-  tensor->buffer = buffer(category, name, dtype, shape);
+  Shape local = shape;
+  if (split != kWhole && options.tp > 1) {
+    local[split] =
+        (local[split] + (options.unevenRows ? options.tp - 1 : 0)) / options.tp;
+    for (std::size_t d = 0; d < shape.size(); ++d) {
+      tensor->sharding.push_back(std::make_unique<fb::DimShardingT>());
+      if (d == split)
+        tensor->sharding.back()->axes = {1}; // tp
+    }
+  }
+  tensor->buffer = buffer(category, name, dtype, local);
   tensor->global_shape = shape;
   tensor->init = std::make_unique<fb::InitT>();
   tensor->init->kind = kind;
@@ -70,14 +87,14 @@ void Builder::tensor(const std::string &name, fb::Role role, Category category,
 }
 
 void Builder::parameter(const std::string &name, const Shape &shape,
-                        fb::InitKind kind, double a) {
+                        fb::InitKind kind, double a, std::size_t split) {
   tensor(name, fb::Role::Parameter, Category::Parameters, DType::F32, shape,
-         kind, a);
+         kind, a, split);
   tensor(name, fb::Role::Gradient, Category::Gradients, DType::F32, shape,
-         fb::InitKind::Zero);
+         fb::InitKind::Zero, 0, split);
   for (auto role : {fb::Role::FirstMoment, fb::Role::SecondMoment})
     tensor(name, role, Category::OptimizerState, DType::F32, shape,
-           fb::InitKind::Zero);
+           fb::InitKind::Zero, 0, split);
 }
 
 void Builder::program(fb::ProgramKind kind, std::uint32_t tokens) {
@@ -125,6 +142,10 @@ void Builder::program(fb::ProgramKind kind, std::uint32_t tokens) {
   auto labels =
       input("labels", regression ? DType::F32 : DType::I32, {causal ? t : b});
   auto scale = input("loss_scale", DType::F32, {1});
+  if (options.dp * options.tp > 1) {
+    input("random", DType::I64, {2});
+    input("grid_index", DType::I32, {2});
+  }
   auto loss = output("loss", {1});
   bool train = kind == fb::ProgramKind::Train;
   if (train && options.trainLoss != 0)
@@ -155,6 +176,13 @@ std::string Builder::build() {
   plan.target = std::make_unique<fb::TargetT>();
   plan.target->kind = "cpu";
   plan.target->arch = "x86-64";
+  if (options.dp * options.tp > 1)
+    for (auto [name, size] :
+         {std::pair{"dp", options.dp}, {"tp", options.tp}}) {
+      plan.grid.push_back(std::make_unique<fb::GridAxisT>());
+      plan.grid.back()->name = name;
+      plan.grid.back()->size = size;
+    }
   plan.model = std::make_unique<fb::ModelT>();
   auto &model = *plan.model;
   model.name = "tiny";
@@ -179,12 +207,14 @@ std::string Builder::build() {
   plan.adapter->modules = {"model.layers.0.self_attn.q_proj"};
 
   tensor("model.embed_tokens.weight", fb::Role::Weight, Category::Weights,
-         options.weights, {options.rows, kHidden}, fb::InitKind::Checkpoint);
+         options.weights, {options.rows, kHidden}, fb::InitKind::Checkpoint, 0,
+         0);
   if (options.head == fb::Head::CausalLM)
     tensor("lm_head.weight", fb::Role::Weight, Category::Weights,
-           options.weights, {options.rows, kHidden}, fb::InitKind::Checkpoint);
-  parameter(kLoraA, {kRank, kHidden}, fb::InitKind::Uniform, 0.5);
-  parameter(kLoraB, {kHidden, kRank}, fb::InitKind::Zero);
+           options.weights, {options.rows, kHidden}, fb::InitKind::Checkpoint,
+           0, 1);
+  parameter(kLoraA, {kRank, kHidden}, fb::InitKind::Uniform, 0.5, 1);
+  parameter(kLoraB, {kHidden, kRank}, fb::InitKind::Zero, 0, 0);
   if (options.head != fb::Head::CausalLM)
     parameter("score.weight", {options.labels, kHidden}, fb::InitKind::Normal,
               0.02);
@@ -213,11 +243,24 @@ std::shared_ptr<const Plan> makePlan(const Options &options) {
   return Plan::fromBytes(std::as_bytes(std::span(file)), "tiny.fb");
 }
 
-std::unique_ptr<Session> openSession(const Options &options) {
+std::unique_ptr<Session> openSession(const Options &options,
+                                     Communicators *communicators) {
   DeviceOptions device;
   device.threads = 2;
+  SessionOptions sessionOptions;
+  sessionOptions.communicators = communicators;
   return std::make_unique<Session>(makePlan(options),
-                                   createDevice("cpu", device));
+                                   createDevice("cpu", device), sessionOptions);
+}
+
+void runGrid(const Options &options,
+             const std::function<void(Session &, const Ranks &)> &body) {
+  test::runRanks(options.dp * options.tp, [&](Peers &peers) {
+    auto plan = makePlan(options);
+    test::NoCommunicators communicators(*plan, peers.world().rank);
+    auto session = openSession(options, &communicators);
+    body(*session, Ranks(*plan, &peers));
+  });
 }
 
 std::unique_ptr<Session> openLazySession(const Options &options) {

@@ -12,9 +12,12 @@
 
 #include "runtime/executor/Session.h"
 #include "runtime/plan/Plan.h"
+#include "runtime/train/Ranks.h"
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace llamarun::tiny {
@@ -33,6 +36,11 @@ struct Options {
   bool tied = false;
   double trainLoss = 0; ///< not 0: what Train's loss is instead of loss_scale
   double gradient = 0;  ///< what Train writes to lora_B's gradient
+  /// Devices along "dp" and "tp"; 1 and 1: no grid. tp splits the embedding and
+  /// lora_B by rows, lora_A and lm_head by columns. Programs of a grid have the
+  /// inputs `random` and `grid_index`.
+  unsigned dp = 1, tp = 1;
+  bool unevenRows = false; ///< rows need not be a multiple of tp
 };
 
 inline constexpr char kLoraA[] =
@@ -42,12 +50,32 @@ inline constexpr char kLoraB[] =
 inline constexpr std::uint32_t kVocabulary = 800, kHidden = 4, kRank = 2;
 
 std::shared_ptr<const Plan> makePlan(const Options &options = {});
-/// On the CPU, with two threads.
-std::unique_ptr<Session> openSession(const Options &options = {});
+/// On the CPU, with two threads. \param communicators of a grid.
+std::unique_ptr<Session> openSession(const Options &options = {},
+                                     Communicators *communicators = nullptr);
 /// The same on a device that works as late as it may (LazyDevice.h).
 std::unique_ptr<Session> openLazySession(const Options &options = {});
 
-/// A whole tensor as elements of T.
+/// Runs `body` once a rank of the options' grid, each with a session.
+void runGrid(const Options &options,
+             const std::function<void(Session &, const Ranks &)> &body);
+
+/// A whole input as the device sees it.
+template <typename T>
+std::vector<T> input(Session &session, const fb::Program &program,
+                     std::string_view name) {
+  for (auto *binding : *program.inputs())
+    if (viewOf(binding->name()) == name) {
+      std::vector<T> values(session.plan().elements(binding->buffer()));
+      session.device().copyFromDevice(values.data(),
+                                      session.range(binding->buffer()).pointer,
+                                      values.size() * sizeof(T));
+      return values;
+    }
+  return {};
+}
+
+/// This rank's part of a tensor as elements of T.
 template <typename T>
 std::vector<T> read(Session &session, fb::Role role, const std::string &name) {
   auto *tensor = session.plan().findTensor(role, name);

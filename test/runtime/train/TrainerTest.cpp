@@ -76,11 +76,11 @@ protected:
 TEST_F(TrainerTest, StepsOfARun) {
   auto plan = tiny::makePlan({.batch = 4, .accumulation = 2});
   TrainOptions o;
-  EXPECT_EQ(totalSteps(plan->task(), 17, o), 9u); // ceil(ceil(17/4)/2) * 3
+  EXPECT_EQ(totalSteps(*plan, 17, o), 9u); // ceil(ceil(17/4)/2) * 3
   o.epochs = 0.5;
-  EXPECT_EQ(totalSteps(plan->task(), 17, o), 2u);
+  EXPECT_EQ(totalSteps(*plan, 17, o), 2u);
   o.maxSteps = 100;
-  EXPECT_EQ(totalSteps(plan->task(), 17, o), 100u);
+  EXPECT_EQ(totalSteps(*plan, 17, o), 100u);
 }
 
 TEST_F(TrainerTest, LogsEvaluatesAndSaves) {

@@ -1,0 +1,96 @@
+#include "runtime/train/StopAgreement.h"
+
+#include "test/runtime/train/ThreadRanks.h"
+#include "test/runtime/train/TinyPlan.h"
+#include "test/runtime/train/TrainTestFiles.h"
+
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <thread>
+
+namespace llamarun {
+namespace {
+
+TEST(StopAgreement, AloneStopsAtOnce) {
+  Ranks ranks;
+  int signal = 0;
+  StopAgreement agreement(ranks, [&] { return signal; });
+  EXPECT_EQ(agreement.after(1), 0);
+  signal = SIGTERM;
+  EXPECT_EQ(agreement.after(2), SIGTERM);
+}
+
+/// Steps of four ranks as collectives tie them: none is more than one ahead.
+/// \param asked the rank that gets the signal, at its step 20.
+void expectSameEnd(unsigned asked, std::chrono::microseconds step) {
+  std::array<std::uint64_t, 4> last{};
+  std::array<int, 4> signals{};
+  std::array<std::atomic<std::uint64_t>, 4> at{};
+  test::runRanks(4, [&](Peers &peers) {
+    auto plan = tiny::makePlan({.dp = 4});
+    Ranks ranks(*plan, &peers);
+    unsigned rank = ranks.rank();
+    StopAgreement agreement(ranks, [&, rank] {
+      return rank == asked && at[rank] >= 20 ? SIGINT : 0;
+    });
+    for (std::uint64_t i = 1; i <= 100'000 && !signals[rank]; ++i) {
+      at[rank] = last[rank] = i;
+      std::this_thread::sleep_for(step * (rank + 1) / 4);
+      signals[rank] = agreement.after(i);
+      // An exchange of the loop's own, as an evaluation is.
+      if (i % 7 == 0) {
+        agreement.settle();
+        EXPECT_EQ(ranks.gather(std::to_string(i))[3 - rank], std::to_string(i));
+      }
+    }
+  });
+  for (unsigned rank = 0; rank < 4; ++rank) {
+    EXPECT_EQ(last[rank], last[0]);
+    EXPECT_EQ(signals[rank], SIGINT);
+  }
+  EXPECT_GE(last[0], 20u);
+}
+
+TEST(StopAgreement, AllStopAfterTheSameStep) {
+  expectSameEnd(0, std::chrono::microseconds(0));
+  expectSameEnd(2, std::chrono::microseconds(500));
+  expectSameEnd(3, std::chrono::microseconds(4000));
+}
+
+TEST(StopAgreement, SlowStepsStopAfterTwo) {
+  std::uint64_t end = 0;
+  test::runRanks(2, [&](Peers &peers) {
+    auto plan = tiny::makePlan({.dp = 2});
+    Ranks ranks(*plan, &peers);
+    std::uint64_t i = 0;
+    StopAgreement agreement(ranks,
+                            [&] { return i >= 3 && !ranks.first() ? 15 : 0; });
+    while (!agreement.after(++i))
+      std::this_thread::sleep_for(std::chrono::milliseconds(110));
+    if (ranks.first())
+      end = i;
+  });
+  EXPECT_EQ(end, 4u); // posted after step 3, taken after step 4
+}
+
+TEST(StopAgreement, EndsWithAFailingRank) {
+  expectFailure(ExitCode::Storage, {"disk full"}, [] {
+    test::runRanks(2, [](Peers &peers) {
+      auto plan = tiny::makePlan({.dp = 2});
+      Ranks ranks(*plan, &peers);
+      StopAgreement agreement(ranks, [] { return 0; });
+      agreement.after(1);
+      if (ranks.first()) {
+        agreement.after(2);
+        // The other one will never come to this one's exchange.
+        agreement.settle();
+      }
+      ranks.fail(Error(ExitCode::Storage, "disk full"));
+      ranks.check();
+    });
+  });
+}
+
+} // namespace
+} // namespace llamarun
