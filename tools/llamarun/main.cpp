@@ -27,6 +27,7 @@ int main(int argc, char **argv) {
   addBench(app, command);
   addInspect(app, command);
   addReplay(app, command);
+  addConvert(app, command);
 
   auto end = [](ExitCode code, const char *why) {
     return endJob(Error(code, why));

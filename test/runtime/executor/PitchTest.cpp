@@ -85,4 +85,53 @@ TEST(SessionPitch, PanelsAreWrittenReadAndMultiplied) {
     }
 }
 
+/// `from` [5, 8] packed -> columns 3 to 10 of `wide` [5, 11] -> columns 0 to 7
+/// of `other` [5, 9] -> `to` [5, 8] packed.
+TEST(SessionPitch, CopiesColumns) {
+  PlanBuilder b;
+  constexpr std::uint64_t kOther = 9, kAt = kPitch - kIn;
+  auto from = b.tensor(fb::Role::Weight, "from", {kOut, kIn});
+  auto wide = b.tensor(fb::Role::Weight, "wide", {kOut, kPitch});
+  auto other = b.tensor(fb::Role::Weight, "other", {kOut, kOther});
+  auto to = b.tensor(fb::Role::Weight, "to", {kOut, kIn});
+  auto columns = [&](std::uint32_t matrix, std::uint64_t first) {
+    auto &whole = *b.plan.buffers[matrix];
+    auto allocation = whole.allocation;
+    auto offset = whole.offset + first * 4, pitch = whole.shape[1];
+    auto view = b.view(allocation, offset, fb::DType::F32, {kOut, kIn});
+    b.plan.buffers[view]->pitch = pitch;
+    return view;
+  };
+  auto inWide = columns(wide, kAt), inOther = columns(other, 0);
+  auto &program = b.program(fb::ProgramKind::Evaluate, 4, 4);
+  for (auto [source, target] :
+       {std::pair(from, inWide), {inWide, inOther}, {inOther, to}}) {
+    auto &copy = b.step(program, fb::CopyT{});
+    copy.source = source;
+    copy.target = target;
+  }
+  Session session(b.load(), createDevice("cpu", {.threads = 2}));
+  auto values = counting(kOut * kIn, 1);
+  auto wideValues = counting(kOut * kPitch, 1000);
+  auto otherValues = counting(kOut * kOther, 2000);
+  session.writeTensor(fb::Role::Weight, "from", bytesOf(values));
+  session.writeTensor(fb::Role::Weight, "wide", bytesOf(wideValues));
+  session.writeTensor(fb::Role::Weight, "other", bytesOf(otherValues));
+  session.run(*session.find(fb::ProgramKind::Evaluate, 4)).wait();
+
+  std::vector<float> result(values.size()), wideResult(wideValues.size()),
+      otherResult(otherValues.size());
+  session.readTensor(fb::Role::Weight, "to", bytesOf(result));
+  session.readTensor(fb::Role::Weight, "wide", bytesOf(wideResult));
+  session.readTensor(fb::Role::Weight, "other", bytesOf(otherResult));
+  EXPECT_EQ(result, values);
+  for (std::uint64_t i = 0; i < kOut; ++i)
+    for (std::uint64_t j = 0; j < kIn; ++j) {
+      wideValues[i * kPitch + kAt + j] = values[i * kIn + j];
+      otherValues[i * kOther + j] = values[i * kIn + j];
+    }
+  EXPECT_EQ(wideResult, wideValues); // and nothing beside the columns
+  EXPECT_EQ(otherResult, otherValues);
+}
+
 } // namespace

@@ -102,12 +102,44 @@ const Damage kDamages[] = {
        p.buffer(p.builder.plan.tensors.back()->buffer).offset =
            p.buffer(p.panel).offset + 2 * kPitch * 4;
      }},
-    {"Copy", "which has a pitch",
+    {"CopyShape",
+     "one side has a pitch, but the source is f32 [6, 8] and the target f32 "
+     "[16, 7]",
      [](Panel &p) {
        auto &program = *p.builder.plan.programs[0];
        auto &copy = p.builder.step(program, fb::CopyT{});
        copy.source = p.panel;
        copy.target = p.result;
+     }},
+    {"CopyDtype", "one side has a pitch",
+     [](Panel &p) {
+       auto &program = *p.builder.plan.programs[0];
+       auto packed = p.builder.buffer(fb::Category::Activations, fb::DType::I32,
+                                      {kRows, kColumns});
+       auto &copy = p.builder.step(program, fb::CopyT{});
+       copy.source = packed;
+       copy.target = p.panel;
+     }},
+    {"CopyFlat", "one side has a pitch",
+     [](Panel &p) {
+       auto &program = *p.builder.plan.programs[0];
+       auto packed = p.builder.buffer(fb::Category::Activations, fb::DType::F32,
+                                      {kRows * kColumns});
+       auto &copy = p.builder.step(program, fb::CopyT{});
+       copy.source = packed;
+       copy.target = p.panel;
+     }},
+    {"CopyOverlap", "overlap",
+     [](Panel &p) {
+       // Columns of the matrix, two to the left of the panel's last four.
+       auto &program = *p.builder.plan.programs[0];
+       auto other = p.builder.view(p.buffer(p.panel).allocation,
+                                   p.buffer(p.side).offset - 8, fb::DType::F32,
+                                   {kRows, kExtra});
+       p.buffer(other).pitch = kPitch;
+       auto &copy = p.builder.step(program, fb::CopyT{});
+       copy.source = p.side;
+       copy.target = other;
      }},
     {"Fill", "the target is buffer 0, which has a pitch",
      [](Panel &p) {

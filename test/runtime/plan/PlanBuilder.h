@@ -75,6 +75,9 @@ public:
     return view(found->second, offset, dtype, shape);
   }
 
+  /// The next buffer of `category` begins a new allocation.
+  void startAllocation(fb::Category category) { byCategory.erase(category); }
+
   std::uint32_t view(std::uint32_t allocation, std::uint64_t offset,
                      fb::DType dtype, const Shape &shape) {
     auto buffer = std::make_unique<fb::BufferT>();

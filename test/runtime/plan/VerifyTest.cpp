@@ -67,6 +67,34 @@ const Damage kDamages[] = {
          b.plan.grid.back()->size = 65536;
        }
      }},
+    {"SourceGrid", "more than 65536",
+     [](auto &b) {
+       for (int i = 0; i < 2; ++i) {
+         b.plan.source_grid.push_back(std::make_unique<fb::GridAxisT>());
+         b.plan.source_grid.back()->name = "x";
+         b.plan.source_grid.back()->size = 257;
+       }
+     }},
+    {"Side", "unknown side",
+     [](auto &b) {
+       tensor(b, fb::Role::State).side = static_cast<fb::Side>(3);
+     }},
+    {"Part", "part 1 of 1",
+     [](auto &b) { tensor(b, fb::Role::State).part = 1; }},
+    {"TargetAxis", "missing or used axis",
+     [](auto &b) {
+       // The plan's own grid is not the target's.
+       b.plan.grid.push_back(std::make_unique<fb::GridAxisT>());
+       b.plan.grid.back()->name = "tp";
+       b.plan.grid.back()->size = 2;
+       auto &state = tensor(b, fb::Role::State);
+       state.side = fb::Side::Target;
+       state.global_shape = {2};
+       state.sharding.push_back(std::make_unique<fb::DimShardingT>());
+       state.sharding.back()->axes = {0};
+     }},
+    {"ReshardInputs", "unknown input 'input_ids'",
+     [](auto &b) { b.plan.programs[0]->kind = fb::ProgramKind::Reshard; }},
     {"NoPrograms", "no programs", [](auto &b) { b.plan.programs.clear(); }},
     // memory
     {"Alignment", "alignment of 3",
