@@ -63,14 +63,16 @@ std::vector<std::uint8_t> groupAxes(std::uint64_t key) {
   return axes;
 }
 
-std::vector<std::uint64_t> communicatorsOf(const Plan &plan) {
+std::vector<CommunicatorKey> communicatorsOf(const Plan &plan) {
   Grid grid(plan);
-  std::set<std::uint64_t> keys;
+  std::set<CommunicatorKey> keys;
   for (std::size_t p = 0; p < plan.programCount(); ++p)
     for (auto *step : *plan.program(p).steps())
-      if (auto *op = step->operation_as_Collective())
-        keys.insert(groupKey(grid, {op->axes()->data(), op->axes()->size()}));
-  keys.erase(0);
+      if (auto *op = step->operation_as_Collective()) {
+        auto axes = groupKey(grid, {op->axes()->data(), op->axes()->size()});
+        if (axes)
+          keys.insert({axes, step->stream()});
+      }
   return {keys.begin(), keys.end()};
 }
 

@@ -19,6 +19,9 @@ struct CollectiveCall {
   fb::CollectiveKind kind{};
   fb::DType dtype{};
   DeviceRange source, target;
+  /// The stream of the step in the plan, whatever stream it is put on: what
+  /// tells the communicators of one group apart.
+  StreamId stream = 0;
   /// For messages: "plan.fb: program 'train_64', step 7 (all_reduce sum over
   /// dp, loc(...))".
   std::string title{};
@@ -31,11 +34,12 @@ public:
 };
 
 /// The collectives of one plan on one rank: a communicator for each set of axes
-/// that its steps use, all made before the first of them runs. Work is put on a
-/// stream of the device and is captured in its graphs; every rank of a group
-/// enqueues the same calls in the same order. All ranks get the same bytes, and
-/// sums are taken in an order that depends on the group's size and the number
-/// of elements alone.
+/// and stream that its steps use, all made before the first of them runs. Work
+/// is put on a stream of the device and is captured in its graphs; every rank
+/// of a group enqueues the same calls of one stream in the same order, and what
+/// is on different streams may interleave in any way. All ranks get the same
+/// bytes, and sums are taken in an order that depends on the group's size and
+/// the number of elements alone.
 ///
 /// The group's members are in ascending order of rank: an AllGather's target
 /// has their sources in this order, a ReduceScatterSum's target is the part of
@@ -77,13 +81,20 @@ public:
 std::unique_ptr<Communicators>
 createCommunicators(const Plan &plan, Peers &peers, Device &device);
 
-/// `axes` as a bit mask, without those that have one device: the name of a
-/// communicator; 0 for that of a rank alone.
+/// `axes` as a bit mask, without those that have one device; 0 for a rank
+/// alone.
 std::uint64_t groupKey(const Grid &grid, std::span<const std::uint8_t> axes);
 /// The axes of a groupKey, ascending.
 std::vector<std::uint8_t> groupAxes(std::uint64_t key);
-/// groupKey of all collectives of the plan's programs, each once, ascending,
-/// without 0.
-std::vector<std::uint64_t> communicatorsOf(const Plan &plan);
+
+/// One communicator: who takes part, and on which stream.
+struct CommunicatorKey {
+  std::uint64_t axes = 0; ///< groupKey
+  StreamId stream = 0;
+  auto operator<=>(const CommunicatorKey &) const = default;
+};
+/// Of all collectives of the plan's programs, each once, ascending, without
+/// those of a rank alone.
+std::vector<CommunicatorKey> communicatorsOf(const Plan &plan);
 
 } // namespace llamarun

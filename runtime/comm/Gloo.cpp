@@ -261,7 +261,9 @@ public:
     auto address = ownAddress();
     std::string mine;
     std::vector<std::pair<Group *, std::size_t>> made;
-    for (auto key : communicatorsOf(plan)) {
+    for (auto [key, stream] : communicatorsOf(plan)) {
+      if (groups.count(key))
+        continue; // host functions have one order, whatever their streams
       auto &group =
           groups.try_emplace(key, peers, theGrid.group(me, groupAxes(key)))
               .first->second;

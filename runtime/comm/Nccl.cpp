@@ -21,8 +21,8 @@ constexpr auto kLastWait = std::chrono::seconds(2);
 
 /// The communicators, and the thread that looks after them.
 struct Watched {
-  std::map<std::uint64_t, NcclGroup> groups; ///< by groupKey
-  std::mutex mutex;                          ///< of what follows
+  std::map<CommunicatorKey, NcclGroup> groups;
+  std::mutex mutex; ///< of what follows
   std::condition_variable wake;
   bool aborting = false, leaving = false, ended = false;
   std::string cause; ///< what NCCL said, if it was NCCL that saw it
@@ -88,7 +88,7 @@ public:
   void enqueue(Device &device, StreamId stream,
                std::span<const std::uint8_t> axes,
                const CollectiveCall &call) override {
-    auto found = state->groups.find(groupKey(theGrid, axes));
+    auto found = state->groups.find({groupKey(theGrid, axes), call.stream});
     if (found == state->groups.end()) {
       if (call.source.pointer != call.target.pointer)
         device.copy(stream, call.target, call.source);
@@ -141,7 +141,7 @@ private:
     std::vector<unsigned> roots;
     std::string mine;
     for (auto key : keys) {
-      auto ranks = theGrid.group(me, groupAxes(key));
+      auto ranks = theGrid.group(me, groupAxes(key.axes));
       auto index = static_cast<std::uint32_t>(
           std::find(ranks.begin(), ranks.end(), me) - ranks.begin());
       auto &group =

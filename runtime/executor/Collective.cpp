@@ -59,9 +59,11 @@ std::string collectivesOf(const Plan &plan, const fb::Program &program) {
 
 static CollectiveCall callOf(const StepContext &context) {
   auto &op = *context.step.operation_as_Collective();
-  return {op.kind(), context.plan.buffer(op.source()).dtype(),
+  return {op.kind(),
+          context.plan.buffer(op.source()).dtype(),
           context.session.range(op.source()),
           context.session.range(op.target()),
+          context.step.stream(),
           prefixOf(context.plan, context.program) +
               describe(context.plan, context.index, context.step)};
 }

@@ -1,18 +1,19 @@
 // Collectives: each by itself, and that no two ranks can ever disagree about
 // which of them comes next.
 //
-// All ranks load the same plan, so they have the same list of steps. Two things
-// are left by which they could differ: streams that are not ordered, of which
-// each rank may run the one or the other first, and programs of different token
-// buckets, which data-parallel ranks may run in one step.
+// All ranks load the same plan, so they have the same list of steps. A
+// communicator is one set of axes and one stream (on a CPU host functions have
+// one order, whatever their streams), hence its calls are in order within a
+// program. What is left are programs of different token buckets, which
+// data-parallel ranks may run in one step.
 #include "runtime/plan/Ledger.h"
 #include "runtime/plan/VerifyContext.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
-#include <optional>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace llamarun::verify {
@@ -25,40 +26,6 @@ std::uint64_t devicesOf(const Context &context, const fb::Collective &op) {
   return devices;
 }
 
-/// What a step is known to come after: for each stream the number of its steps
-/// that are done when this one begins.
-using Clock = std::vector<std::uint32_t>;
-
-/// Steps that wait for nothing but their own stream are ordered within it; a
-/// wait adds all that the step waited for came after.
-class Order {
-public:
-  Order(const fb::Program &program) : own(program.streams(), 0) {
-    clocks.reserve(program.steps()->size());
-    std::vector<Clock> streams(program.streams(), Clock(program.streams(), 0));
-    for (auto *step : *program.steps()) {
-      auto &clock = streams[step->stream()];
-      for (std::size_t j = 0; j < sizeOf(step->waits()); ++j) {
-        auto &other =
-            clocks[step->waits()->Get(static_cast<flatbuffers::uoffset_t>(j))];
-        for (std::size_t s = 0; s < clock.size(); ++s)
-          clock[s] = std::max(clock[s], other[s]);
-      }
-      clock[step->stream()] = ++own[step->stream()];
-      clocks.push_back(clock);
-    }
-  }
-
-  /// Whether step `late` begins after step `early` of `stream` has ended.
-  bool comesAfter(std::size_t late, std::size_t early, unsigned stream) const {
-    return clocks[late][stream] >= clocks[early][stream];
-  }
-
-private:
-  std::vector<Clock> clocks; ///< by step, itself included
-  std::vector<std::uint32_t> own;
-};
-
 std::string locate(const Context &context, const fb::Program &program,
                    std::size_t step) {
   auto &it = *program.steps()->Get(static_cast<flatbuffers::uoffset_t>(step));
@@ -68,46 +35,24 @@ std::string locate(const Context &context, const fb::Program &program,
          printable(viewOf(location)) + ")";
 }
 
-/// Each collective comes after the one before it, on whatever streams they are:
-/// communicators of one rank share that rank.
-void checkOrder(Context &context, const fb::Program &program) {
-  std::optional<std::size_t> before;
-  auto &steps = *program.steps();
-  std::vector<std::size_t> found;
-  for (std::uint32_t i = 0; i < steps.size(); ++i)
-    if (auto *op = steps.Get(i)->operation_as_Collective())
-      if (devicesOf(context, *op) > 1)
-        found.push_back(i);
-  if (found.size() < 2 || program.streams() == 1)
-    return;
-  Order order(program);
-  for (auto i : found) {
-    if (before) {
-      auto stream =
-          steps.Get(static_cast<flatbuffers::uoffset_t>(*before))->stream();
-      context.require(order.comesAfter(i, *before, stream),
-                      locate(context, program, i), " is not ordered after ",
-                      locate(context, program, *before),
-                      ": ranks may run them in different orders");
-    }
-    before = i;
-  }
-}
-
 /// What data-parallel ranks must agree on, whatever their buckets.
 struct Call {
   fb::CollectiveKind kind;
   std::uint64_t axes; ///< bit mask
+  unsigned stream;
   fb::DType dtype;
   std::uint64_t source, target; ///< elements
   std::size_t step;
-  auto key() const { return std::tuple(kind, axes, dtype, source, target); }
+  auto key() const {
+    return std::tuple(stream, axes, kind, dtype, source, target);
+  }
 };
 
 /// Collectives over "dp": the ranks of such a group may run other programs.
 std::vector<Call> dataParallelCalls(const Context &context,
                                     const fb::Program &program) {
   std::vector<Call> calls;
+  bool byStream = viewOf(context.plan.target()->kind()) != "cpu";
   for (std::uint32_t i = 0; i < program.steps()->size(); ++i) {
     auto *op = program.steps()->Get(i)->operation_as_Collective();
     if (!op || devicesOf(context, *op) == 1)
@@ -121,10 +66,17 @@ std::vector<Call> dataParallelCalls(const Context &context,
       crosses |= its->size() > 1 && viewOf(its->name()) == "dp";
     }
     if (crosses)
-      calls.push_back({op->kind(), mask, context.buffer(op->source()).dtype(),
-                       context.counts[op->source()],
-                       context.counts[op->target()], i});
+      calls.push_back(
+          {op->kind(), mask,
+           byStream ? unsigned{program.steps()->Get(i)->stream()} : 0,
+           context.buffer(op->source()).dtype(), context.counts[op->source()],
+           context.counts[op->target()], i});
   }
+  // Each communicator by itself.
+  if (byStream)
+    std::stable_sort(calls.begin(), calls.end(), [](auto &x, auto &y) {
+      return std::pair(x.stream, x.axes) < std::pair(y.stream, y.axes);
+    });
   return calls;
 }
 
@@ -203,13 +155,6 @@ void checkCollective(const Context &context, const fb::Collective &op) {
                   "source and target overlap in part");
 }
 
-void checkCollectives(Context &context) {
-  for (auto *program : *context.plan.programs()) {
-    context.where = "program '" + std::string(viewOf(program->name())) + "': ";
-    checkOrder(context, *program);
-  }
-  context.where.clear();
-  checkBuckets(context);
-}
+void checkCollectives(Context &context) { checkBuckets(context); }
 
 } // namespace llamarun::verify

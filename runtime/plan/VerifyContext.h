@@ -106,7 +106,7 @@ void checkPrograms(Context &context); ///< bindings and steps
 void checkBindings(Context &context, const fb::Program &program);
 void checkSteps(Context &context, const fb::Program &program);
 void checkCollective(const Context &context, const fb::Collective &op);
-/// Order of collectives within and between programs.
+/// Order of collectives between programs.
 void checkCollectives(Context &context);
 
 } // namespace llamarun::verify

@@ -12,7 +12,7 @@ using namespace llamarun::test;
 namespace {
 
 using Axes = std::vector<std::uint8_t>;
-using Keys = std::vector<std::uint64_t>;
+using Keys = std::vector<CommunicatorKey>;
 
 PlanBuilder withCollectives(unsigned dp, unsigned tp,
                             const std::vector<Axes> &sets) {
@@ -27,11 +27,15 @@ PlanBuilder withCollectives(unsigned dp, unsigned tp,
 
 TEST(Communicator, OneForEachSetOfAxesThatMatters) {
   EXPECT_EQ(communicatorsOf(*withCollectives(2, 2, {}).load()), Keys{});
-  EXPECT_EQ(communicatorsOf(*withCollectives(2, 2, {{1}, {0, 1}, {1}}).load()),
-            (Keys{2, 3}));
+  auto builder = withCollectives(2, 2, {{1}, {0, 1}, {1}});
+  EXPECT_EQ(communicatorsOf(*builder.load()), (Keys{{2, 0}, {3, 0}}));
+  // Those of two streams may interleave: they have each their own.
+  builder.plan.programs[0]->streams = 3;
+  builder.plan.programs[0]->steps.back()->stream = 2;
+  EXPECT_EQ(communicatorsOf(*builder.load()), (Keys{{2, 0}, {2, 2}, {3, 0}}));
   // An axis of one device does not tell groups apart.
   EXPECT_EQ(communicatorsOf(*withCollectives(1, 2, {{1}, {0, 1}, {0}}).load()),
-            (Keys{2}));
+            (Keys{{2, 0}}));
   Grid grid({1, 3, 2});
   EXPECT_EQ(groupKey(grid, Axes{0, 1, 2}), 6u);
   EXPECT_EQ(groupKey(grid, Axes{0}), 0u);
@@ -51,6 +55,7 @@ TEST(Communicator, WorldOfOneCopies) {
                         fb::DType::F32,
                         {from, 8},
                         {to, 8},
+                        0,
                         "title"};
     communicators->prepare(*device, Axes{0}, call);
     communicators->enqueue(*device, 0, Axes{0}, call);

@@ -53,6 +53,7 @@ struct Rank {
                         dtype,
                         {source.data(), source.size() * sizeof(T)},
                         {to.data(), targetCount * sizeof(T)},
+                        0,
                         "title"};
     communicators->prepare(*device, axes, call);
     communicators->enqueue(*device, 0, axes, call);
@@ -251,8 +252,8 @@ TEST(Gloo, RunsInGraphsInProgramOrder) {
     for (auto [values, stream, title] :
          {std::tuple(&b, 1u, "b"), std::tuple(&a, 0u, "a"),
           std::tuple(&b, 1u, "b2")}) {
-      CollectiveCall call{AllReduceSum, fb::DType::F32, range(*values),
-                          range(*values), title};
+      CollectiveCall call{AllReduceSum,   fb::DType::F32, range(*values),
+                          range(*values), stream,         title};
       communicators->enqueue(*device, stream, axes, call);
       device->copy(0, range(d), range(c));
     }

@@ -116,66 +116,6 @@ TEST(VerifyCollectives, PitchIsRefused) {
   EXPECT_NE(complaint(base.builder), "");
 }
 
-// --- order within a program -------------------------------------------------
-
-TEST(VerifyCollectives, OneStreamIsAnOrder) {
-  Base base;
-  auto x = base.buffer({8});
-  collective(base.program, AllReduceSum, {1}, x, x, 1);
-  collective(base.program, AllReduceSum, {0}, x, x, 1);
-  EXPECT_EQ(complaint(base.builder), "");
-}
-
-TEST(VerifyCollectives, TwoStreamsNeedAWait) {
-  Base base;
-  auto x = base.buffer({8}), y = base.buffer({8});
-  collective(base.program, AllReduceSum, {1}, x, x, 1);                // 1
-  auto &second = collective(base.program, AllReduceSum, {0}, y, y, 2); // 2
-  (void)second;
-  auto text = complaint(base.builder);
-  EXPECT_HAS(text, "program 'train_16': step 2 (all_reduce sum, "
-                   "loc(\"test.mlir\":1:1)) is not ordered after step 1");
-  base.program.steps[2]->waits = {1};
-  EXPECT_EQ(complaint(base.builder), "");
-  base.program.steps[2]->waits = {0}; // of another one
-  EXPECT_HAS(complaint(base.builder), "is not ordered after");
-}
-
-TEST(VerifyCollectives, OrderThroughOtherSteps) {
-  Base base;
-  auto x = base.buffer({8}), y = base.buffer({8});
-  auto fill = [&](std::uint16_t stream, std::vector<std::uint32_t> waits) {
-    PlanBuilder::step(base.program, fb::FillT{}, stream, std::move(waits))
-        .target = base.buffer({1});
-  };
-  collective(base.program, AllReduceSum, {1}, x, x, 1); // 1
-  fill(1, {});                                          // 2: after 1
-  fill(0, {2});                                         // 3: after 2
-  fill(0, {});                                          // 4: after 3
-  collective(base.program, AllReduceSum, {0}, y, y, 2, {4});
-  EXPECT_EQ(complaint(base.builder), "");
-  base.program.steps[3]->waits = {};
-  EXPECT_HAS(complaint(base.builder), "is not ordered after step 1");
-}
-
-TEST(VerifyCollectives, WaitingForAnEarlierStepIsNotEnough) {
-  Base base;
-  auto x = base.buffer({8}), y = base.buffer({8});
-  PlanBuilder::step(base.program, fb::FillT{}, 1).target = x; // 1
-  collective(base.program, AllReduceSum, {1}, x, x, 1);       // 2
-  collective(base.program, AllReduceSum, {0}, y, y, 2, {1});
-  EXPECT_HAS(complaint(base.builder), "step 3");
-}
-
-TEST(VerifyCollectives, GroupsOfOneNeedNoOrder) {
-  Base base;
-  base.builder.plan.grid[0]->size = 1;
-  auto x = base.buffer({8}), y = base.buffer({8});
-  collective(base.program, AllReduceSum, {1}, x, x, 1);
-  collective(base.program, AllReduceSum, {0}, y, y, 2);
-  EXPECT_EQ(complaint(base.builder), "");
-}
-
 // --- buckets ----------------------------------------------------------------
 
 /// Two buckets; `change` may break the second. Gradients over dp, activations
@@ -231,6 +171,33 @@ TEST(VerifyCollectives, BucketsAgreeOnWhatCrossesDataParallelRanks) {
               p.outputs.resize(1); // loss
             }),
             "");
+}
+
+// On a GPU streams have communicators of their own: only what is on one of them
+// must agree. On a CPU everything is one sequence.
+TEST(VerifyCollectives, StreamsInterleaveOnGpusOnly) {
+  for (auto *kind : {"cuda", "cpu"}) {
+    auto builder = gridPlan(2, 1, kind);
+    auto g = builder.buffer(fb::Category::Activations, fb::DType::F32, {100});
+    auto h = builder.buffer(fb::Category::Activations, fb::DType::F32, {10});
+    for (std::uint32_t tokens : {16u, 32u}) {
+      auto &program = builder.program(fb::ProgramKind::Train, tokens, 4);
+      program.streams = 3;
+      bool swapped = tokens == 32;
+      auto first = swapped ? h : g, second = swapped ? g : h;
+      collective(program, AllReduceSum, {0}, first, first, swapped ? 0 : 2);
+      collective(program, AllReduceSum, {0}, second, second, swapped ? 2 : 0);
+    }
+    if (std::string(kind) == "cuda")
+      EXPECT_EQ(complaint(builder), "");
+    else
+      EXPECT_HAS(complaint(builder), "differ");
+    // On one stream it is wrong everywhere.
+    for (auto &program : builder.plan.programs)
+      for (auto &step : program->steps)
+        step->stream = 2;
+    EXPECT_HAS(complaint(builder), "differ");
+  }
 }
 
 } // namespace
