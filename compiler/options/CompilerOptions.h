@@ -4,6 +4,7 @@
 #include "llvm/Support/Error.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,9 @@ struct AdapterOptions {
 /// `--shard=ddp4|tp4|ddp2,tp2`: sizes of the grid's axes.
 struct GridOptions {
   int64_t dp = 1, tp = 1;
-  static llvm::Expected<GridOptions> parse(llvm::StringRef text);
+  /// `flag` is what messages call it.
+  static llvm::Expected<GridOptions> parse(llvm::StringRef text,
+                                           llvm::StringRef flag = "--shard");
 };
 
 /// `--task`: the head a GLUE task (or a causal LM) needs.
@@ -64,6 +67,9 @@ llvm::Expected<Level> parseLevel(llvm::StringRef name);
 struct CompilerOptions {
   AdapterOptions adapter;
   GridOptions grid;
+  /// --reshard-from: the plan is not one that trains but one that changes the
+  /// layout of a checkpoint, from this grid to `grid`.
+  std::optional<GridOptions> reshardFrom;
   TaskOptions task;
   TargetOptions target;
   int64_t batch = 8;            // sequences, per device

@@ -7,7 +7,8 @@
 
 using namespace llamac;
 
-llvm::Expected<GridOptions> GridOptions::parse(llvm::StringRef text) {
+llvm::Expected<GridOptions> GridOptions::parse(llvm::StringRef text,
+                                               llvm::StringRef flag) {
   GridOptions grid;
   llvm::SmallVector<llvm::StringRef> words;
   text.split(words, ',');
@@ -19,7 +20,7 @@ llvm::Expected<GridOptions> GridOptions::parse(llvm::StringRef text) {
     else if (number.consume_front("tp"))
       axis = &grid.tp;
     if (!axis || number.getAsInteger(10, *axis) || *axis < 1)
-      return llvm::createStringError("--shard: '" + word +
+      return llvm::createStringError(flag + ": '" + word +
                                      "' is not ddpN or tpN");
   }
   return grid;

@@ -1,6 +1,8 @@
 //===- Storage.cpp - Where everything outside the arena lies --------------===//
 #include "passes/lower/Storage.h"
 
+#include "passes/lower/OptimizerState.h"
+
 #include "mlir/IR/Builders.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -327,16 +329,15 @@ void Storage::emit(OpBuilder &b, Location loc, int64_t workspace) const {
                whole, axes);
   }
   if (trains) {
-    auto state = [&](StringRef name, llm::Flat kind, Type type, double value) {
-      Place place = flat(kind);
+    for (const OptimizerState &state : kOptimizerState) {
+      Place place = flat(state.flat);
+      Type type = state.isInteger ? Type(b.getI64Type()) : b.getF64Type();
       plan::TensorOp::create(
-          b, loc, name, plan::Role::State, place.allocation, place.offset,
+          b, loc, state.name, plan::Role::State, place.allocation, place.offset,
           RankedTensorType::get({1}, type),
-          value == 0 ? plan::InitKind::Zero : plan::InitKind::Value, value);
-    };
-    state("optimizer.step", llm::Flat::Step, b.getI64Type(), 0);
-    state("optimizer.beta1_power", llm::Flat::Beta1Power, b.getF64Type(), 1);
-    state("optimizer.beta2_power", llm::Flat::Beta2Power, b.getF64Type(), 1);
+          state.initial == 0 ? plan::InitKind::Zero : plan::InitKind::Value,
+          state.initial);
+    }
   }
   for (auto [i, entry] : llvm::enumerate(constants)) {
     auto value = cast<ElementsAttr>(entry.first);

@@ -29,6 +29,7 @@ struct ImportCommand {
 /// `llamac model.mlir ... -o plan.fb`: the flags as text.
 struct CompileCommand {
   std::string model, output;
+  std::string reshardFrom; // empty: a plan that trains
   std::string adapter = "none", shard = "ddp1", task = "sst2", target = "cpu",
               arch, dtype, foldAdapters = "auto", compileTo = "plan",
               dumpPhases;

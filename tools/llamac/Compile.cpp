@@ -2,6 +2,7 @@
 #include "compiler/emit/EmitPlan.h"
 #include "compiler/pipeline/Pipeline.h"
 #include "compiler/pipeline/Report.h"
+#include "compiler/pipeline/ReshardPipeline.h"
 #include "dialects/llm/LlmDialect.h"
 #include "dialects/plan/PlanDialect.h"
 #include "tools/llamac/Commands.h"
@@ -23,6 +24,8 @@ using namespace mlir;
 static std::string recorded(const CompileCommand &c, const CompilerOptions &o) {
   std::string text;
   llvm::raw_string_ostream out(text);
+  if (o.reshardFrom)
+    out << "--reshard-from=" << c.reshardFrom << " ";
   out << "--target=" << c.target << " --arch=" << o.target.arch
       << (o.target.ptx ? "+" : "")
       << " --dtype=" << (o.target.compute == "f32" ? "float32" : "bfloat16")
@@ -51,6 +54,16 @@ static llvm::Expected<CompilerOptions> parse(const CompileCommand &c) {
     return e;
   if (auto e = assign(options.grid, GridOptions::parse(c.shard)))
     return e;
+  if (!c.reshardFrom.empty()) {
+    auto from = GridOptions::parse(c.reshardFrom, "--reshard-from");
+    if (!from)
+      return from.takeError();
+    options.reshardFrom = *from;
+    if (c.compileTo != "plan")
+      return llvm::createStringError(
+          "--reshard-from goes to level plan, not to --compile-to=" +
+          llvm::Twine(c.compileTo));
+  }
   if (auto e = assign(options.task, TaskOptions::parse(c.task)))
     return e;
   if (auto e = assign(options.target,
@@ -91,9 +104,12 @@ static void describePlan(ModuleOp module, const CompilerOptions &options,
   std::string arch = options.target.arch;
   for (auto object : module.getOps<plan::CodeObjectOp>())
     arch = object.getArch().str();
-  module->setAttr(plan::PlanDialect::kTargetAttr,
-                  plan::TargetAttr::get(module.getContext(),
-                                        options.target.kind, arch, ""));
+  auto target =
+      plan::TargetAttr::get(module.getContext(), options.target.kind, arch, "");
+  // Checkpoints are converted by any host, whatever trains with them.
+  if (options.reshardFrom)
+    target = plan::TargetAttr::get(module.getContext(), "cpu", "any", "");
+  module->setAttr(plan::PlanDialect::kTargetAttr, target);
   module->setAttr(plan::PlanDialect::kComputeAttr,
                   TypeAttr::get(options.target.compute == "bf16"
                                     ? Type(b.getBF16Type())
@@ -143,7 +159,8 @@ int CompileCommand::run() const {
   std::string reproducer =
       (output.empty() || output == "-" ? std::string("llamac") : output) +
       ".reproducer.mlir";
-  if (failed(runPipeline(*module, *options, reproducer))) {
+  auto run = options->reshardFrom ? runReshardPipeline : runPipeline;
+  if (failed(run(*module, *options, reproducer))) {
     if (llvm::sys::fs::exists(reproducer))
       llvm::errs() << "llamac: the failing pass is reproduced by " << reproducer
                    << "\n";

@@ -62,6 +62,9 @@ int main(int argc, char **argv) {
                  "none, or lora:r=8,alpha=8,dropout=0,targets=q_proj,v_proj; "
                  "targets: names, all-linear or regex:...");
   app.add_option("--shard", compile.shard, "Layout: ddpN, tpN or ddpN,tpM");
+  app.add_option("--reshard-from", compile.reshardFrom,
+                 "Make a plan that changes the layout of a checkpoint, from "
+                 "this layout to --shard; for llamarun convert");
   app.add_option("--task", compile.task,
                  "cola sst2 mrpc stsb qqp mnli qnli rte wnli ax, or lm");
   app.add_option("--target", compile.target, "cpu or cuda");

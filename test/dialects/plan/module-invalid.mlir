@@ -12,6 +12,11 @@ module attributes {plan.grid = [4]} {}
 
 // -----
 
+// expected-error @+1 {{plan.target_grid must hold named #plan.axis, not 4 : i64}}
+module attributes {plan.target_grid = [4]} {}
+
+// -----
+
 // expected-error @+1 {{plan.grid must have 1 to 65536 devices}}
 module attributes {plan.grid = [#plan.axis<name = "dp", size = 65536>, #plan.axis<name = "tp", size = 2>]} {}
 
@@ -175,6 +180,30 @@ module attributes {plan.grid = [#plan.axis<name = "tp", size = 2>]} {
   plan.allocation @w category(weights) bytes(256)
   // expected-error @+1 {{names grid axis 0 twice}}
   plan.tensor "t" role(weight) in @w at 0 : tensor<4x2xf32> init(checkpoint) global [8, 4] sharding [[0], [0]]
+}
+
+// -----
+
+module attributes {plan.grid = [#plan.axis<name = "tp", size = 2>]} {
+  plan.allocation @w category(weights) bytes(256)
+  // expected-error @+1 {{is part 1 of 2}}
+  plan.tensor "t" role(weight) in @w at 0 : tensor<4xf32> init(checkpoint) global [8] sharding [[0]] part(own, 1)
+}
+
+// -----
+
+module attributes {plan.source_grid = [#plan.axis<name = "tp", size = 2>]} {
+  plan.allocation @w category(weights) bytes(256)
+  // expected-error @+1 {{is part 2 of 2}}
+  plan.tensor "t" role(weight) in @w at 0 : tensor<4xf32> init(checkpoint) global [8] sharding [[0]] part(source, 2)
+}
+
+// -----
+
+module attributes {plan.source_grid = [#plan.axis<name = "tp", size = 2>]} {
+  plan.allocation @w category(weights) bytes(256)
+  // expected-error @+1 {{names grid axis 0, plan.target_grid has 0}}
+  plan.tensor "t" role(weight) in @w at 0 : tensor<4xf32> init(checkpoint) global [8] sharding [[0]] part(target, 0)
 }
 
 // -----

@@ -9,10 +9,13 @@
 // CHECK: module attributes {plan.compute = f32, plan.flags = "--shard=ddp1"
 // CHECK-SAME: plan.grid = [#plan.axis<name = "dp", size = 2>]
 // CHECK-SAME: plan.model_hash = "c0ffee"
+// CHECK-SAME: plan.source_grid = [#plan.axis<name = "dp", size = 4>]
 // CHECK-SAME: plan.target = #plan.target<kind = "cpu", arch = "x86-64-v3", features = "+avx2">
+// CHECK-SAME: plan.target_grid = [#plan.axis<name = "tp", size = 2>]
 module attributes {
   plan.compute = f32, plan.flags = "--shard=ddp1", plan.model_hash = "c0ffee",
   plan.grid = [#plan.axis<name = "dp", size = 2>],
+  plan.source_grid = [#plan.axis<name = "dp", size = 4>], plan.target_grid = [#plan.axis<name = "tp", size = 2>],
   plan.target = #plan.target<kind = "cpu", arch = "x86-64-v3", features = "+avx2">
 } {
   // CHECK: plan.allocation @weights category(weights) bytes(1280)
@@ -35,6 +38,11 @@ module attributes {
     init(uniform, 1.250000e-01) global [16, 64] sharding [[0], []]
   // CHECK: plan.tensor "a.lora_A.weight" role(gradient) in @gradients at 0 : tensor<8x64xf32> init(zero)
   plan.tensor "a.lora_A.weight" role(gradient) in @gradients at 0 : tensor<8x64xf32> init(zero)
+  // Parts of a plan that changes layouts: the axes are those of their side's grid.
+  // CHECK: plan.tensor "b" role(parameter) in @parameters at 64 : tensor<4xf32> init(zero) part(source, 0)
+  plan.tensor "b" role(parameter) in @parameters at 64 : tensor<4xf32> init(zero) part(source, 0)
+  // CHECK: plan.tensor "b" role(parameter) in @parameters at 128 : tensor<2xf32> init(zero) global [4] sharding {{\[}}[0]] part(target, 1)
+  plan.tensor "b" role(parameter) in @parameters at 128 : tensor<2xf32> init(zero) global [4] sharding [[0]] part(target, 1)
   // CHECK: plan.tensor "powers" role(state) in @moments at 64 : tensor<2xf64> init(data from @ones)
   plan.tensor "powers" role(state) in @moments at 64 : tensor<2xf64> init(data from @ones)
 

@@ -151,10 +151,9 @@ plan.allocation @a category(activations) bytes(16384)
 plan.program @p kind(train) tokens(8) sequences(2) {
   %x = plan.buffer in @a : tensor<8x72xf32>
   %v = plan.view %x at 64 pitch(72) : tensor<8x72xf32> -> tensor<8x8xf32>
-  %w = plan.buffer in @a : tensor<8x8xf32>
-  %d = plan.buffer in @a : tensor<8x8xf32>
-  // expected-error @+1 {{'plan.copy' op takes no view whose rows lie apart}}
-  plan.copy %v to %w : tensor<8x8xf32>, tensor<8x8xf32>
+  %w = plan.buffer in @a : tensor<64xf32>
+  // expected-error @+1 {{'plan.copy' op copies 'tensor<8x8xf32>' to 'tensor<64xf32>', of which one has rows that lie apart}}
+  plan.copy %v to %w : tensor<8x8xf32>, tensor<64xf32>
 }
 
 // -----
@@ -163,10 +162,9 @@ plan.allocation @a category(activations) bytes(16384)
 plan.program @p kind(train) tokens(8) sequences(2) {
   %x = plan.buffer in @a : tensor<8x72xf32>
   %v = plan.view %x at 64 pitch(72) : tensor<8x72xf32> -> tensor<8x8xf32>
-  %w = plan.buffer in @a : tensor<8x8xf32>
-  %d = plan.buffer in @a : tensor<8x8xf32>
-  // expected-error @+1 {{'plan.copy' op takes no view whose rows lie apart}}
-  plan.copy %w to %v : tensor<8x8xf32>, tensor<8x8xf32>
+  %w = plan.buffer in @a : tensor<4x16xf32>
+  // expected-error @+1 {{'plan.copy' op copies 'tensor<4x16xf32>' to 'tensor<8x8xf32>', of which one has rows that lie apart}}
+  plan.copy %w to %v : tensor<4x16xf32>, tensor<8x8xf32>
 }
 
 // -----

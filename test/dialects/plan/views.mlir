@@ -61,6 +61,10 @@ module attributes {plan.grid = [#plan.axis<name = "dp", size = 2>]} {
       : (tensor<8x8xf32>, tensor<8x8xf32>) -> tensor<8x8xf32>
     // CHECK: plan.copy %[[ROWS]] to %{{.*}} : tensor<4x72xf32>, tensor<4x72xf32>
     plan.copy %rows to %half : tensor<4x72xf32>, tensor<4x72xf32>
+    // Columns are copied row by row, from and to whatever has their shape.
+    // CHECK: plan.copy %[[T]] to %{{.*}} : tensor<8x8xf32>, tensor<8x8xf32>
+    plan.copy %t to %v : tensor<8x8xf32>, tensor<8x8xf32>
+    plan.copy %v to %y : tensor<8x8xf32>, tensor<8x8xf32>
     // CHECK: plan.fill %[[ROWS]] with 0.000000e+00
     plan.fill %rows with 0.0 : tensor<4x72xf32>
     // CHECK: plan.collective all_reduce_sum axes [0] %[[ROWS]] to %[[ROWS]]
