@@ -78,38 +78,93 @@ std::string padded(std::string s, std::size_t width) {
   return s;
 }
 
-struct Ledger {
-  std::string program;
-  std::size_t step;
-  const char *kind;
-  std::string axes;
-  std::uint64_t bytes;
-  std::string location;
-};
-
-/// Every collective of every program, in order; the ranks of a grid run the
-/// same list.
-std::vector<Ledger> collectives(const Plan &plan) {
-  std::vector<Ledger> result;
-  for (std::size_t p = 0; p < plan.programCount(); ++p) {
-    auto *steps = plan.program(p).steps();
-    for (std::uint32_t i = 0; i < steps->size(); ++i) {
-      auto *op = steps->Get(i)->operation_as_Collective();
-      if (!op)
-        continue;
-      std::string axes;
-      for (auto axis : *op->axes()) {
-        if (!axes.empty())
-          axes += ',';
-        axes += text(plan.root().grid()->Get(axis)->name());
-      }
-      result.push_back(
-          {text(plan.program(p).name()), i, llamarun::nameOf(op->kind()), axes,
-           std::max(plan.bytes(op->source()), plan.bytes(op->target())),
-           text(plan.root().locations()->Get(steps->Get(i)->location()))});
-    }
+/// The largest program of each kind that has collectives: its ledger stands for
+/// those of the smaller buckets.
+std::vector<const fb::Program *> ledgerPrograms(const Plan &plan) {
+  std::map<fb::ProgramKind, const fb::Program *> largest;
+  for (std::size_t i = 0; i < plan.programCount(); ++i) {
+    auto &program = plan.program(i);
+    auto *&entry = largest[program.kind()];
+    if (!entry || program.tokens() > entry->tokens())
+      entry = &program;
   }
+  std::vector<const fb::Program *> result;
+  for (auto [kind, program] : largest)
+    if (!ledgerOf(plan, *program).empty())
+      result.push_back(program);
   return result;
+}
+
+/// "12.3 us", "4.5 ms"
+std::string duration(double seconds) {
+  char buffer[48];
+  std::snprintf(buffer, sizeof buffer, seconds < 1e-3 ? "%.1f us" : "%.2f ms",
+                seconds * (seconds < 1e-3 ? 1e6 : 1e3));
+  return buffer;
+}
+
+void printLedger(const Plan &plan, std::ostream &out) {
+  auto programs = ledgerPrograms(plan);
+  auto &link = linkOf(plan);
+  out << "\ncollectives";
+  if (programs.empty()) {
+    out << ": none\n";
+    return;
+  }
+  char model[128];
+  std::snprintf(
+      model, sizeof model,
+      " of a run, one rank (predicted for %s: %.0f us and %.0f GB/s)\n",
+      link.name, link.latency * 1e6, link.bandwidth * 1e-9);
+  out << model;
+  for (auto *program : programs) {
+    auto ledger = ledgerOf(plan, *program);
+    out << "  " << printable(viewOf(program->name())) << "\n";
+    for (auto &line : linesOf(ledger)) {
+      auto &entry = line.first;
+      out << "    " << line.count << " x " << llamarun::nameOf(entry.kind)
+          << " over " << printable(entry.axes) << " (" << entry.devices << "), "
+          << llamarun::nameOf(entry.dtype) << " " << human(entry.bytes)
+          << ", stream " << entry.stream << ", " << duration(entry.seconds)
+          << " each, " << printable(entry.location);
+      if (line.locations > 1)
+        out << " and " << line.locations - 1 << " more";
+      out << "\n";
+    }
+    for (auto &total : totalsOf(ledger))
+      out << "    over " << printable(total.axes) << ": " << total.count
+          << " calls, " << human(total.bytes) << ", " << duration(total.seconds)
+          << "\n";
+  }
+}
+
+Json ledgerJson(const Plan &plan) {
+  Json list = Json::array();
+  for (std::size_t i = 0; i < plan.programCount(); ++i)
+    for (auto &entry : ledgerOf(plan, plan.program(i)))
+      list.push_back({{"program", text(entry.program->name())},
+                      {"step", entry.step},
+                      {"kind", llamarun::nameOf(entry.kind)},
+                      {"dtype", llamarun::nameOf(entry.dtype)},
+                      {"axes", entry.axes},
+                      {"devices", entry.devices},
+                      {"bytes", entry.bytes},
+                      {"stream", entry.stream},
+                      {"location", entry.location},
+                      {"predicted_us", entry.seconds * 1e6}});
+  return list;
+}
+
+Json totalsJson(const Plan &plan) {
+  Json list = Json::array();
+  for (std::size_t i = 0; i < plan.programCount(); ++i)
+    for (auto &total : totalsOf(ledgerOf(plan, plan.program(i))))
+      list.push_back({{"program", text(plan.program(i).name())},
+                      {"axes", total.axes},
+                      {"count", total.count},
+                      {"bytes", total.bytes},
+                      {"predicted_us", total.seconds * 1e6}});
+  return list;
 }
 
 std::map<std::string, std::size_t> stepsByKind(const fb::Program &program) {
@@ -260,12 +315,7 @@ void inspect(const Plan &plan, std::ostream &out) {
         << " activations\n";
   }
 
-  auto ledger = collectives(plan);
-  out << "\ncollectives" << (ledger.empty() ? ": none\n" : "\n");
-  for (auto &entry : ledger)
-    out << "  " << entry.program << " step " << entry.step << ": " << entry.kind
-        << " over " << entry.axes << ", " << human(entry.bytes) << " "
-        << printable(entry.location) << "\n";
+  printLedger(plan, out);
 
   out << "\nkernels\n";
   auto uses = kernelUses(plan);
@@ -364,14 +414,8 @@ std::string inspectJson(const Plan &plan) {
          {"bytes", program.bytes()},
          {"activation_bytes", program.activation_bytes()}});
   }
-  json["collectives"] = Json::array();
-  for (auto &entry : collectives(plan))
-    json["collectives"].push_back({{"program", entry.program},
-                                   {"step", entry.step},
-                                   {"kind", entry.kind},
-                                   {"axes", entry.axes},
-                                   {"bytes", entry.bytes},
-                                   {"location", entry.location}});
+  json["collectives"] = ledgerJson(plan);
+  json["collective_totals"] = totalsJson(plan);
   json["kernels"] = Json::array();
   auto uses = kernelUses(plan);
   for (std::size_t i = 0; i < uses.size(); ++i) {

@@ -20,7 +20,8 @@ void inspect(const Plan &plan, std::ostream &out);
 /// The same facts as one JSON object (two-space indent, no final newline);
 /// bytes that are not UTF-8 become U+FFFD. Keys: file, hash, compiler_version,
 /// flags, target, grid, model, task, adapter, memory, tensors, programs,
-/// collectives, kernels, code_objects.
+/// collectives (each step of each program), collective_totals (by program and
+/// axes), kernels, code_objects.
 std::string inspectJson(const Plan &plan);
 
 } // namespace llamarun

@@ -1,5 +1,10 @@
 #include "runtime/plan/Ledger.h"
 
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
 namespace llamarun {
 
 const char *nameOf(fb::CollectiveKind kind) {
@@ -16,6 +21,103 @@ const char *nameOf(fb::CollectiveKind kind) {
     return "broadcast";
   }
   return "unknown";
+}
+
+// Measured constants; a bench of each engine prints the pairs to fit them.
+//  nvlink: NCCL 2.28 in a CUDA graph between two H200s (NV18), 8 KiB to 64 MiB:
+//          bench/results/2026-11-22-h200-collectives.md.
+//  tcp:    Gloo between processes of one host over loopback, 2 cores:
+//          bench/results/2026-11-22-cpu.md. A network is slower.
+static constexpr Link kNvlink{"nvlink", 5e-6, 330e9};
+static constexpr Link kTcp{"tcp", 60e-6, 1.0e9};
+
+const Link &linkOf(const Plan &plan) {
+  return viewOf(plan.target().kind()) == "cuda" ? kNvlink : kTcp;
+}
+
+static double secondsOf(const Link &link, fb::CollectiveKind kind,
+                        std::uint64_t devices, std::uint64_t bytes) {
+  if (devices == 1)
+    return 0;
+  auto n = static_cast<double>(devices), traffic = static_cast<double>(bytes);
+  switch (kind) {
+  case fb::CollectiveKind::AllReduceSum:
+  case fb::CollectiveKind::AllReduceMax:
+    traffic *= 2 * (n - 1) / n;
+    break;
+  case fb::CollectiveKind::AllGather:
+  case fb::CollectiveKind::ReduceScatterSum:
+    traffic *= (n - 1) / n;
+    break;
+  case fb::CollectiveKind::Broadcast:
+    break;
+  }
+  return link.latency + traffic / link.bandwidth;
+}
+
+std::vector<LedgerEntry> ledgerOf(const Plan &plan,
+                                  const fb::Program &program) {
+  std::vector<LedgerEntry> ledger;
+  auto &root = plan.root();
+  for (std::uint32_t i = 0; i < program.steps()->size(); ++i) {
+    auto &step = *program.steps()->Get(i);
+    auto *op = step.operation_as_Collective();
+    if (!op)
+      continue;
+    LedgerEntry entry{
+        &program,
+        i,
+        op->kind(),
+        plan.buffer(op->source()).dtype(),
+        {},
+        1,
+        std::max(plan.bytes(op->source()), plan.bytes(op->target())),
+        step.stream(),
+        std::string(viewOf(root.locations()->Get(step.location()))),
+        0};
+    for (auto axis : *op->axes()) {
+      auto *its = root.grid()->Get(axis);
+      entry.axes +=
+          (entry.axes.empty() ? "" : ",") + std::string(viewOf(its->name()));
+      entry.devices *= its->size();
+    }
+    entry.seconds =
+        secondsOf(linkOf(plan), entry.kind, entry.devices, entry.bytes);
+    ledger.push_back(std::move(entry));
+  }
+  return ledger;
+}
+
+std::vector<LedgerLine> linesOf(const std::vector<LedgerEntry> &ledger) {
+  auto keyOf = [](const LedgerEntry &e) {
+    return std::tuple(e.kind, e.dtype, e.axes, e.bytes, e.stream);
+  };
+  std::vector<LedgerLine> lines;
+  std::map<decltype(keyOf(ledger[0])), std::size_t> places;
+  std::set<std::pair<std::size_t, std::string>> locations;
+  for (auto &entry : ledger) {
+    auto [it, isNew] = places.emplace(keyOf(entry), lines.size());
+    if (isNew)
+      lines.push_back({entry});
+    auto &line = lines[it->second];
+    ++line.count;
+    line.locations += locations.emplace(it->second, entry.location).second;
+  }
+  return lines;
+}
+
+std::vector<LedgerTotal> totalsOf(const std::vector<LedgerEntry> &ledger) {
+  std::vector<LedgerTotal> totals;
+  for (auto &entry : ledger) {
+    auto it = std::find_if(totals.begin(), totals.end(),
+                           [&](auto &t) { return t.axes == entry.axes; });
+    if (it == totals.end())
+      it = totals.insert(it, LedgerTotal{entry.axes});
+    ++it->count;
+    it->bytes += entry.bytes;
+    it->seconds += entry.seconds;
+  }
+  return totals;
 }
 
 } // namespace llamarun
