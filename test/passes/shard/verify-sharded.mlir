@@ -15,12 +15,19 @@ module attributes {llm.level = "train"} {
 // -----
 
 // CHECK: module attributes {llm.level = "sharded"} {
-// CHECK: shard.grid @grid(shape = 2x1)
+// CHECK: shard.grid @grid(shape = 2x2)
 module attributes {llm.level = "train"} {
-  shard.grid @grid(shape = 2x1)
-  func.func @train_8(%x: tensor<8x4xf32>) -> tensor<8x4xf32> {
+  shard.grid @grid(shape = 2x2)
+  func.func @train_8(%x: tensor<8x4xf32> {llm.input = "x"}) -> (tensor<8x4xf32> {llm.output = "y"}) attributes {llm.program = #llm.program<train, tokens = 8, sequences = 8>} {
+    %a = llm.weight "a" {llm.split_axes = [array<i64: 1>, array<i64>], llm.whole_shape = array<i64: 6, 4>} : tensor<3x4xf32>
+    %b = llm.parameter "b" init <zero, 0.0> {llm.split_axes = [array<i64>, array<i64: 1>], llm.whole_shape = array<i64: 4, 6>} : tensor<4x3xf32>
+    %h = llm.linear %x, %a : (tensor<8x4xf32>, tensor<3x4xf32>) -> tensor<8x3xf32>
+    %t = llm.linear %h, %b : (tensor<8x3xf32>, tensor<4x3xf32>) -> tensor<8x4xf32>
     // CHECK: shard.all_reduce
-    %y = shard.all_reduce %x on @grid grid_axes = [0] : tensor<8x4xf32> -> tensor<8x4xf32>
+    %y = shard.all_reduce %t on @grid grid_axes = [1] : tensor<8x4xf32> -> tensor<8x4xf32>
+    %g = llm.matmul %y, %h transpose_a : (tensor<8x4xf32>, tensor<8x3xf32>) -> tensor<4x3xf32>
+    llm.gradient "b", %g : tensor<4x3xf32>
+    llm.reduce_gradients ["b"] on @grid axes [0]
     return %y : tensor<8x4xf32>
   }
 }
