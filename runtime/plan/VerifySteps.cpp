@@ -131,12 +131,23 @@ void checkLaunch(const Context &context, const fb::Launch &launch) {
 void checkCopy(const Context &context, const fb::Copy &copy) {
   context.checkBuffer(copy.source(), "the source");
   checkWritable(context, copy.target(), "the target");
-  checkPacked(context, copy.source(), "the source");
-  checkPacked(context, copy.target(), "the target");
   auto &source = context.ranges[copy.source()];
   auto &target = context.ranges[copy.target()];
-  context.require(source.end - source.begin == target.end - target.begin,
-                  "source and target differ in size");
+  if (source.pitch || target.pitch) {
+    auto &from = context.buffer(copy.source());
+    auto &to = context.buffer(copy.target());
+    bool same = from.dtype() == to.dtype() && sizeOf(from.shape()) == 2 &&
+                sizeOf(to.shape()) == 2;
+    for (unsigned d = 0; same && d < 2; ++d)
+      same = from.shape()->Get(d) == to.shape()->Get(d);
+    context.require(same, "one side has a pitch, but the source is ",
+                    nameOf(from.dtype()), " ", show(from.shape()),
+                    " and the target ", nameOf(to.dtype()), " ",
+                    show(to.shape()));
+  } else {
+    context.require(source.end - source.begin == target.end - target.begin,
+                    "source and target differ in size");
+  }
   context.require(!source.overlaps(target), "source and target overlap");
 }
 
