@@ -203,6 +203,17 @@ def cases(make):
 
     yield from sizes("cross_entropy", 128256, loss, 1040)
     yield from sizes("cross_entropy_grad", 128256, lambda r: loss(r, gradient=True), 1040)
+
+    # What fuse-share-softmax makes of both.
+    def shared(rows, cols=128256, gradient=False):
+        m, i, o = f"tensor<{rows}x{cols}xbf16>", f"tensor<{rows}xi32>", "tensor<1xf32>"
+        if gradient:
+            return make.fused([m, f"tensor<{rows}x2xf32>", i, o, o],
+                              ("cross_entropy_parts_grad", "a0 a1 a2 a2 a3 a4", [m]))
+        return make.fused([m, i], ("softmax_stats", "a0 a1", [f"tensor<{rows}x3xf32>"]))
+
+    yield from sizes("softmax_stats", 128256, shared, 1040)
+    yield from sizes("cross_entropy_parts_grad", 128256, lambda r: shared(r, gradient=True), 1040)
     yield from sizes("grad_norm_rows", 1024, lambda r: make.of_model("grad_norm_rows", r),
                      BIG // 4096, (10240,))
     for count in (10240, 40960):

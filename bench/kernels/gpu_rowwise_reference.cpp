@@ -144,6 +144,28 @@ std::vector<RowResult> crossEntropyGrad(const RowCase &c) {
   return {{c.row * c.cols, z}};
 }
 
+std::vector<RowResult> softmaxStats(const RowCase &c) {
+  auto z = rowOf(c, 0);
+  auto label = static_cast<std::int64_t>(c.in[1](c.row));
+  auto [max, sum] = softmaxParts(z);
+  return {{c.row * 3, {max, sum, label < 0 ? 0 : z[label]}}};
+}
+
+/// Labels of the whole row, then those counted from this part's first column.
+std::vector<RowResult> crossEntropyPartsGrad(const RowCase &c) {
+  auto z = rowOf(c, 0);
+  double lse = c.in[1](c.row * 2);
+  auto label = static_cast<std::int64_t>(c.in[2](c.row)),
+       local = static_cast<std::int64_t>(c.in[3](c.row));
+  for (std::uint64_t i = 0; i < c.cols; ++i) {
+    double hit = static_cast<std::int64_t>(i) == local ? 1 : 0;
+    z[i] = label < 0 ? 0
+                     : rounded(c, c.in[4](0) * c.in[5](0) *
+                                      (std::exp(z[i] - lse) - hit));
+  }
+  return {{c.row * c.cols, z}};
+}
+
 std::vector<RowResult> gradNormRows(const RowCase &c) {
   double sum = 0;
   for (double v : rowOf(c, 0))
@@ -194,6 +216,8 @@ Reference findReference(const std::string &name) {
       {"rope_split", ropeSplit},
       {"cross_entropy", crossEntropy},
       {"cross_entropy_grad", crossEntropyGrad},
+      {"softmax_stats", softmaxStats},
+      {"cross_entropy_parts_grad", crossEntropyPartsGrad},
       {"grad_norm_rows", gradNormRows},
       {"total", total},
       {"adamw", adamw}};

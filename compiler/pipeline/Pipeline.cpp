@@ -84,6 +84,7 @@ void buildFused(OpPassManager &pm, const CompilerOptions &o) {
   pm.addPass(createLowerGathers());
   pm.addPass(createFuseMatmulAdd());
   pm.addPass(createLowerOptimizer());
+  pm.addPass(createShareSoftmax());
   pm.addPass(createLowerToRowwise());
   pm.addPass(createFuseRowwise());
   pm.addPass(createVerifyFused());

@@ -55,7 +55,7 @@ def LowerGathers : Pass<"fuse-lower-gathers", "mlir::ModuleOp"> {
     %y = llm.join_columns %g : tensor<16x32xf32> -> tensor<8x64xf32>
     ```
   }];
-  let dependentDialects = ["mlir::shard::ShardDialect"];
+  let dependentDialects = ["mlir::shard::ShardDialect", "::llm::LlmDialect"];
 }
 
 def FuseMatmulAdd : Pass<"fuse-matmul-add", "mlir::ModuleOp"> {
@@ -73,6 +73,29 @@ def FuseMatmulAdd : Pass<"fuse-matmul-add", "mlir::ModuleOp"> {
     %s = llm.matmul %t, %b accumulate(%y) transpose_b alpha 2.0 : ...
     ```
   }];
+}
+
+def ShareSoftmax : Pass<"fuse-share-softmax", "mlir::ModuleOp"> {
+  let summary = "a loss over many columns keeps each row's log-sum-exp for its gradient";
+  let description = [{
+    Requires: no `llm.linear`. Ensures: where a `llm.cross_entropy` over at least
+    `columns` columns and its gradient read the same logits, maximum and sum of each
+    row are computed once, and the gradient is one pass over the logits instead of
+    two. Test: test/passes/fuse/share-softmax.mlir.
+
+    ```mlir
+    %loss = llm.cross_entropy %z, %labels, %scale : ...
+    %dz = llm.cross_entropy_grad %z, %labels, %scale, %one : ...
+    // becomes
+    %parts = llm.softmax_stats %z, %labels : ...
+    %stats = llm.join_softmax_stats %parts : ...
+    %loss = llm.cross_entropy_parts %stats, %labels, %scale : ...
+    %dz = llm.cross_entropy_parts_grad %z, %stats, %labels, %labels, %scale, %one : ...
+    ```
+  }];
+  let options = [Option<"columns", "columns", "int64_t", /*default=*/"8192",
+                        "with fewer, reading a row twice costs less than one launch more">];
+  let dependentDialects = ["llm::LlmDialect"];
 }
 
 def LowerToRowwise : Pass<"fuse-lower-to-rowwise", "mlir::ModuleOp"> {
