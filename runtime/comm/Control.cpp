@@ -104,6 +104,8 @@ void Control::setStep(std::int64_t step) {
   std::lock_guard lock(mutex);
   if (own.step == step)
     return;
+  if (own.step < 0)
+    wake(); // from now on a failure is one of a step
   own.step = step;
   own.collectives = 0;
 }

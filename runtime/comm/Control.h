@@ -57,6 +57,7 @@ private:
   void waitForSockets(Clock::time_point until);
   void takeMail();
   void tick(Clock::time_point now);
+  void judge(Clock::time_point now);
   void hear(unsigned rank, Clock::time_point now);
   void handleAtHost(unsigned rank, const Frame &frame, Clock::time_point now);
   void handleAtGuest(const Frame &frame, Clock::time_point now);
@@ -83,7 +84,8 @@ private:
   mutable std::mutex mutex;
   std::condition_variable changed;
   std::vector<Bytes> mail; ///< frames for all connections
-  Activity own;
+  Activity own, sent;
+  Clock::time_point sentAt{};
   std::string ownCollective;
   std::vector<std::string> collectives; ///< of the others, by rank
   Watch watch;
