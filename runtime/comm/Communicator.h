@@ -13,6 +13,13 @@
 
 namespace llamarun {
 
+/// One communicator: who takes part, and on which stream.
+struct CommunicatorKey {
+  std::uint64_t axes = 0; ///< groupKey
+  StreamId stream = 0;
+  auto operator<=>(const CommunicatorKey &) const = default;
+};
+
 /// One step of a plan: table Collective. `source` and `target` may be the same
 /// range (in place) where their sizes are equal.
 struct CollectiveCall {
@@ -54,9 +61,16 @@ public:
   /// This process's rank in the grid.
   virtual unsigned rank() const = 0;
 
-  /// Called outside capture for each collective before its program is captured:
-  /// registers memory. \throws Error(BadInput) for a dtype or size that cannot
-  /// be done.
+  /// Memory (Device::allocateShared) that collectives of `axes` and `stream`
+  /// touch: the members' GPUs may then write to each other's. All members of
+  /// the group call it with the same size, at the same place among their calls.
+  virtual void share(const CommunicatorKey &key, void *pointer,
+                     std::uint64_t bytes) {}
+  /// Before such memory is freed, by all members; also if it was never shared.
+  virtual void forget(void *pointer) noexcept {}
+
+  /// Called outside capture for each collective before its program is captured.
+  /// \throws Error(BadInput) for a dtype or size that cannot be done.
   virtual void prepare(Device &device, std::span<const std::uint8_t> axes,
                        const CollectiveCall &call) = 0;
   /// On a CPU, work that throws CollectiveError when it runs.
@@ -69,6 +83,10 @@ public:
   /// Called after waiting for the device. \throws Error if a collective ended
   /// because a peer was lost: what it should have written is not there.
   virtual void check() {}
+  /// Called when check threw or the device failed, which may be another rank's
+  /// doing: waits a moment. \throws Error with the cause, once the control
+  /// plane knows one.
+  virtual void explain() {}
   /// From any thread: calls that wait for a peer throw Error(PeerLost). Happens
   /// by itself when Peers tells of a loss.
   virtual void abort() noexcept = 0;
@@ -87,14 +105,8 @@ std::uint64_t groupKey(const Grid &grid, std::span<const std::uint8_t> axes);
 /// The axes of a groupKey, ascending.
 std::vector<std::uint8_t> groupAxes(std::uint64_t key);
 
-/// One communicator: who takes part, and on which stream.
-struct CommunicatorKey {
-  std::uint64_t axes = 0; ///< groupKey
-  StreamId stream = 0;
-  auto operator<=>(const CommunicatorKey &) const = default;
-};
-/// Of all collectives of the plan's programs, each once, ascending, without
-/// those of a rank alone.
+/// CommunicatorKey of all collectives of the plan's programs, each once,
+/// ascending, without those of a rank alone.
 std::vector<CommunicatorKey> communicatorsOf(const Plan &plan);
 
 } // namespace llamarun

@@ -15,6 +15,8 @@ namespace {
 // How long an error that only NCCL sees may stay unseen.
 constexpr auto kWatch = std::chrono::milliseconds(50);
 
+// How long the control plane may take to tell why the device failed.
+constexpr auto kVerdict = std::chrono::seconds(1);
 // ncclCommAbort ends kernels at once but may itself wait for what a dead peer
 // will never do.
 constexpr auto kLastWait = std::chrono::seconds(2);
@@ -82,6 +84,16 @@ public:
   const Grid &grid() const override { return theGrid; }
   unsigned rank() const override { return peers.world().rank; }
 
+  void share(const CommunicatorKey &key, void *pointer,
+             std::uint64_t bytes) override {
+    if (auto found = state->groups.find(key); found != state->groups.end())
+      found->second.share(pointer, bytes);
+  }
+  void forget(void *pointer) noexcept override {
+    for (auto &[key, group] : state->groups)
+      group.forget(pointer);
+  }
+
   void prepare(Device &, std::span<const std::uint8_t>,
                const CollectiveCall &) override {}
 
@@ -119,6 +131,13 @@ public:
     fail(ExitCode::PeerLost,
          why.empty() ? std::string("a collective ended because a peer was lost")
                      : why);
+  }
+
+  void explain() override {
+    auto end = std::chrono::steady_clock::now() + kVerdict;
+    for (; std::chrono::steady_clock::now() < end;
+         std::this_thread::sleep_for(std::chrono::milliseconds(10)))
+      peers.check();
   }
 
   void abort() noexcept override {

@@ -85,6 +85,9 @@ template <typename Call> void NcclGroup::run(const char *name, Call &&call) {
       result = call();
     else
       asked = nccl.ncclCommGetAsyncErrorFn(comm, &result);
+    // Some calls say that they are done while they are not (registering).
+    if (first && result == ncclSuccess)
+      asked = nccl.ncclCommGetAsyncErrorFn(comm, &result);
     if (asked != ncclSuccess)
       result = asked;
   }
@@ -152,8 +155,10 @@ void NcclGroup::enqueue(const CollectiveCall &call, cudaStream_t stream) {
 
 void NcclGroup::share(void *pointer, std::uint64_t bytes) {
   ncclWindow_t window = nullptr;
+  auto whole = (bytes + NCCL_WIN_REQUIRED_ALIGNMENT - 1) /
+               NCCL_WIN_REQUIRED_ALIGNMENT * NCCL_WIN_REQUIRED_ALIGNMENT;
   run("ncclCommWindowRegister", [&] {
-    return nccl.ncclCommWindowRegisterFn(comm, pointer, bytes, &window,
+    return nccl.ncclCommWindowRegisterFn(comm, pointer, whole, &window,
                                          NCCL_WIN_COLL_SYMMETRIC);
   });
   windows.push_back({pointer, window});
@@ -162,10 +167,14 @@ void NcclGroup::share(void *pointer, std::uint64_t bytes) {
 void NcclGroup::forget(void *pointer) noexcept {
   for (auto it = windows.begin(); it != windows.end(); ++it)
     if (it->pointer == pointer) {
-      std::lock_guard lock(mutex);
-      if (comm && !aborted && it->window)
-        nccl.ncclCommWindowDeregisterFn(comm, it->window);
+      auto window = it->window;
       windows.erase(it);
+      try {
+        if (window && !aborted)
+          run("ncclCommWindowDeregister",
+              [&] { return nccl.ncclCommWindowDeregisterFn(comm, window); });
+      } catch (const Error &) { // the job ends for another reason
+      }
       return;
     }
 }

@@ -1,11 +1,25 @@
 #include "runtime/comm/NcclLibrary.h"
 
+#include <cstdlib>
 #include <dlfcn.h>
 #include <string>
 
 namespace llamarun {
 
+// Measured on two H200s (bench/results/2026-11-22-h200-collectives.md); what
+// the user has set counts more.
+//  * Kernels over shared windows use 8 blocks of their own accord, 16 are a
+//    quarter to a third faster and 64 no more.
+//  * Support for graphs that run beside each other is a node more for each
+//  call,
+//    1.2 us; ours run one after another.
+static void preferences() {
+  ::setenv("NCCL_SYM_CTAS", "16", 0);
+  ::setenv("NCCL_GRAPH_MIXING_SUPPORT", "0", 0);
+}
+
 static NcclLibrary load() {
+  preferences();
   void *library = ::dlopen("libnccl.so.2", RTLD_NOW | RTLD_LOCAL);
   if (!library) {
     const char *why = ::dlerror();

@@ -125,6 +125,13 @@ public:
   /// \throws Error(DoesNotFit).
   virtual void *allocate(std::uint64_t bytes, std::uint64_t alignment,
                          fb::Category category) = 0;
+  /// The same for memory that a communicator may show to other processes' GPUs
+  /// (Communicators::share).
+  virtual void *allocateShared(std::uint64_t bytes, std::uint64_t alignment,
+                               fb::Category category) {
+    return allocate(bytes, alignment, category);
+  }
+  /// Takes what either of them gave.
   virtual void free(void *pointer) = 0;
   /// Bytes now allocated for `category`, as counted by the device itself.
   virtual std::uint64_t allocatedBytes(fb::Category category) const = 0;
@@ -170,6 +177,8 @@ public:
   virtual void record(Mark &mark, StreamId stream) = 0;
   /// Waits until the marked work is done; at once if nothing was marked.
   virtual void wait(Mark &mark) = 0;
+  /// Whether wait would return at once.
+  virtual bool isReached(Mark &mark) { return true; }
   /// Between two marks that were reached, by the device's own clock.
   virtual double secondsBetween(Mark &from, Mark &to) = 0;
 
@@ -225,6 +234,9 @@ public:
   virtual void run(Graph &graph) = 0;
   /// Waits for all work.
   virtual void synchronize() = 0;
+  /// Work that is under way may never end, because a peer is lost: from now on
+  /// nothing is freed and no destructor waits. The process is about to end.
+  virtual void abandon() noexcept {}
 };
 
 /// Makes a device by its kind; the table of kinds is in Registry.cpp.

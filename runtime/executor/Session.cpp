@@ -3,6 +3,7 @@
 #include "runtime/comm/Communicator.h"
 #include "runtime/executor/Executors.h"
 #include "runtime/executor/MemoryNeed.h"
+#include "runtime/executor/Sharers.h"
 #include "runtime/plan/Inspect.h"
 #include "runtime/plan/Verify.h"
 #include "runtime/support/Error.h"
@@ -74,6 +75,8 @@ void Session::loadCode() {
 }
 
 void Session::allocateAll() {
+  if (options.communicators)
+    sharers = sharersOf(*thePlan);
   unsigned streams = 1;
   for (std::size_t i = 0; i < thePlan->programCount(); ++i)
     streams = std::max<unsigned>(streams, thePlan->program(i).streams());
@@ -83,11 +86,34 @@ void Session::allocateAll() {
       allocations.push_back(nullptr); // reserveActivations
       continue;
     }
-    allocations.push_back(theDevice->allocate(
-        allocation.bytes(), allocation.alignment(), allocation.category()));
+    allocations.push_back(
+        allocate(static_cast<std::uint32_t>(i), allocation.bytes()));
     if (allocation.category() == fb::Category::Workspace && allocation.bytes())
       theDevice->setWorkspace(allocations.back(), allocation.bytes(), streams);
   }
+}
+
+void *Session::allocate(std::uint32_t index, std::uint64_t bytes) {
+  auto &allocation = thePlan->allocation(index);
+  if (sharers.empty() || sharers[index].empty())
+    return theDevice->allocate(bytes, allocation.alignment(),
+                               allocation.category());
+  auto *pointer = theDevice->allocateShared(bytes, allocation.alignment(),
+                                            allocation.category());
+  try {
+    for (auto &key : sharers[index])
+      options.communicators->share(key, pointer, bytes);
+  } catch (...) {
+    release(pointer);
+    throw;
+  }
+  return pointer;
+}
+
+void Session::release(void *pointer) {
+  if (options.communicators)
+    options.communicators->forget(pointer);
+  theDevice->free(pointer);
 }
 
 void Session::releaseAll() {
@@ -97,7 +123,7 @@ void Session::releaseAll() {
   slots.clear();
   for (auto *pointer : allocations)
     if (pointer)
-      theDevice->free(pointer);
+      release(pointer);
   allocations.clear();
   activationBytes.clear();
 }

@@ -1,6 +1,7 @@
 //===- Session.h - One plan on one device ----------------------*- C++ -*-===//
 #pragma once
 
+#include "runtime/comm/Communicator.h"
 #include "runtime/device/Device.h"
 #include "runtime/executor/Staging.h"
 #include "runtime/plan/Plan.h"
@@ -18,7 +19,6 @@
 
 namespace llamarun {
 
-class Communicators;
 class Session;
 struct StepContext;
 
@@ -145,6 +145,8 @@ private:
   std::shared_ptr<const Plan> thePlan;
   std::unique_ptr<Device> theDevice;
   std::vector<void *> allocations; ///< activations: null before they are used
+  /// By allocation: whose collectives touch it.
+  std::vector<std::vector<CommunicatorKey>> sharers;
   std::unordered_map<std::uint32_t, std::uint64_t> activationBytes;
   std::vector<KernelHandle> kernels;
   // By the program's address in the plan.
@@ -162,6 +164,8 @@ private:
 
   void checkMemory() const;
   void allocateAll();
+  void *allocate(std::uint32_t index, std::uint64_t bytes);
+  void release(void *pointer);
   /// Activations are as large as the largest program that was prepared: a plan
   /// has programs for the longest batches that there might be.
   void reserveActivations(const fb::Program &program);
@@ -174,6 +178,7 @@ private:
   const Layouts &layoutsOf(const fb::Program &program);
   RunSlot &slotFor(const fb::Program &program);
   void uploadInputs(RunSlot &slot);
+  void waitFor(Mark &mark);
   Graph &graphOf(const fb::Program &program);
   void prepareSteps(const fb::Program &program);
   void runStepByStep(const fb::Program &program);

@@ -66,10 +66,9 @@ void Session::reserveActivations(const fb::Program &program) {
     graphs.clear();
     preparedSteps.clear();
     if (allocations[i])
-      theDevice->free(allocations[i]);
+      release(allocations[i]);
     allocations[i] = nullptr;
-    allocations[i] = theDevice->allocate(bytes, allocation.alignment(),
-                                         allocation.category());
+    allocations[i] = allocate(i, bytes);
     activationBytes[i] = bytes;
   }
 }

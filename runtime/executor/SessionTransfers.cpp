@@ -1,14 +1,15 @@
 // Inputs and outputs of a Session's runs: staged on the host, copied by the
 // device beside the host's work.
 #include "runtime/comm/Communicator.h"
-#include "runtime/executor/Executors.h"
 #include "runtime/executor/Session.h"
 
 #include "runtime/plan/Verify.h"
 #include "runtime/support/Error.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 namespace llamarun {
 
@@ -82,7 +83,7 @@ RunSlot &Session::slotFor(const fb::Program &program) {
     slots.push_back(std::make_shared<RunSlot>(*theDevice, in, out));
   } else {
     std::rotate(free, free + 1, slots.end());
-    theDevice->wait(*slots.back()->done); // it may be under way still
+    waitFor(*slots.back()->done); // it may be under way still
   }
   current = slots.back().get();
   current->program = &program;
@@ -159,13 +160,32 @@ void Session::readOutput(const fb::Program &program, std::string_view name,
   theDevice->copyFromDevice(bytes.data(), value.device.pointer, bytes.size());
 }
 
+// How often a lost peer is looked for: the last kernel may wait for it, and not
+// all of NCCL's kernels can be ended.
+static constexpr auto kLook = std::chrono::microseconds(20);
+
+void Session::waitFor(Mark &mark) {
+  auto *communicators = options.communicators;
+  if (!communicators || !theDevice->isAsynchronous())
+    return theDevice->wait(mark);
+  try {
+    while (!theDevice->isReached(mark)) {
+      communicators->check();
+      std::this_thread::sleep_for(kLook);
+    }
+    communicators->check();
+  } catch (const Error &) {
+    // What a peer should have sent never comes; or the device is broken, which
+    // may be a peer's doing.
+    theDevice->abandon();
+    communicators->explain();
+    throw;
+  }
+}
+
 void PendingRun::wait() const {
   try {
-    session->theDevice->wait(*slot->done);
-    if (auto *communicators = session->options.communicators)
-      communicators->check();
-  } catch (const CollectiveError &) {
-    throw;
+    session->waitFor(*slot->done);
   } catch (const Error &error) {
     fail(error.code(), session->thePlan->path(), ": program '",
          viewOf(slot->program->name()),

@@ -24,7 +24,7 @@ const char *nameOf(fb::CollectiveKind kind) {
 }
 
 // Measured constants; a bench of each engine prints the pairs to fit them.
-//  nvlink: NCCL 2.28 in a CUDA graph between two H200s (NV18), 8 KiB to 64 MiB:
+//  nvlink: NCCL 2.28 in a CUDA graph between two H200s (NV18), shared windows:
 //          bench/results/2026-11-22-h200-collectives.md.
 //  tcp:    Gloo between processes of one host over loopback, 2 cores:
 //          bench/results/2026-11-22-cpu.md. A network is slower.
@@ -77,8 +77,9 @@ std::vector<LedgerEntry> ledgerOf(const Plan &plan,
         0};
     for (auto axis : *op->axes()) {
       auto *its = root.grid()->Get(axis);
-      entry.axes +=
-          (entry.axes.empty() ? "" : ",") + std::string(viewOf(its->name()));
+      if (!entry.axes.empty())
+        entry.axes += ',';
+      entry.axes += viewOf(its->name());
       entry.devices *= its->size();
     }
     entry.seconds =

@@ -8,6 +8,8 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <gtest/gtest.h>
 
@@ -175,43 +177,50 @@ TEST(GpuCollective, SameBytesOnEveryRankAndInTwoRuns) {
     EXPECT_EQ(0, std::memcmp(results[0][0].data(), other->data(), bytes));
 }
 
-// Rank 1 never enters: rank 0, whose kernel waits, is told and ends in time.
-TEST(GpuCollective, AbortEndsAWaitingGraph) {
+/// Rank 1 never enters; rank 0, whose kernel waits, is told after a moment.
+/// Ends the process as llamarun does, with rank 0's exit code: the kernel may
+/// still run.
+[[noreturn]] void loseRankOne() {
+  using Clock = std::chrono::steady_clock;
+  std::atomic<int> code{0};
+  onTwo(
+      allKinds(), false,
+      [&](Session &session, ThreadPeers &peers, Communicators &communicators) {
+        auto *program = session.find(fb::ProgramKind::Evaluate, 4, 4);
+        session.run(*program).wait();
+        peers.barrier();
+        if (peers.world().rank == 1) {
+          for (int i = 0; i < 500 && !code; ++i)
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+          std::_Exit(code ? code.load() : 77);
+        }
+        auto run = session.run(*program);
+        std::thread([&] {
+          std::this_thread::sleep_for(std::chrono::milliseconds(200));
+          peers.fail(Error(ExitCode::PeerLost, "rank 1 was killed"));
+          communicators.abort();
+        }).detach();
+        auto begin = Clock::now();
+        try {
+          run.wait();
+        } catch (const Error &error) {
+          std::fprintf(stderr, "%s\n", error.what());
+          auto seconds = std::chrono::duration<double>(Clock::now() - begin);
+          if (seconds.count() < 0.1)
+            code = 78; // it did not wait for rank 1
+          else
+            code = seconds.count() > 1 ? 79 : static_cast<int>(error.code());
+        }
+      });
+  std::_Exit(code ? code.load() : 76);
+}
+
+TEST(GpuCollectiveDeathTest, LostPeerEndsAWaitingGraph) {
   if (!haveTwo())
     GTEST_SKIP() << "needs two GPUs";
-  using Clock = std::chrono::steady_clock;
-  onTwo(allKinds(), false,
-        [](Session &session, ThreadPeers &peers, Communicators &communicators) {
-          auto *program = session.find(fb::ProgramKind::Evaluate, 4, 4);
-          session.run(*program).wait();
-          peers.barrier();
-          if (peers.world().rank == 1) {
-            std::this_thread::sleep_for(std::chrono::seconds(2));
-            peers.leave();
-            return;
-          }
-          auto run = session.run(*program);
-          std::atomic<bool> ended{false};
-          std::thread other([&] {
-            std::this_thread::sleep_for(std::chrono::milliseconds(200));
-            EXPECT_FALSE(ended); // it does wait for rank 1
-            communicators.abort();
-          });
-          auto begin = Clock::now();
-          try {
-            run.wait();
-            ADD_FAILURE() << "no error";
-          } catch (const Error &error) {
-            EXPECT_EQ(error.code(), ExitCode::PeerLost) << error.what();
-            EXPECT_NE(std::string(error.what()).find("evaluate_4"),
-                      std::string::npos)
-                << error.what();
-          }
-          ended = true;
-          EXPECT_LT(Clock::now() - begin, std::chrono::milliseconds(1500));
-          other.join();
-          peers.leave();
-        });
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(loseRankOne(), testing::ExitedWithCode(5),
+              "program 'evaluate_4' failed on the device: rank 1 was killed");
 }
 
 } // namespace

@@ -21,7 +21,10 @@ CudaContext::CudaContext(unsigned ordinal) : driver(CudaDriver::get()) {
   }
 }
 
-CudaContext::~CudaContext() { driver.cuDevicePrimaryCtxReleaseFn(device); }
+CudaContext::~CudaContext() {
+  if (!abandoned)
+    driver.cuDevicePrimaryCtxReleaseFn(device);
+}
 
 int CudaContext::attribute(CUdevice_attribute which) const {
   int value = 0;

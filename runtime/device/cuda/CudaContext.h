@@ -31,6 +31,9 @@ public:
     return driver;
   }
 
+  /// Leaves the context to the end of the process.
+  void abandon() noexcept { abandoned = true; }
+  CUdevice gpu() const { return device; }
   int attribute(CUdevice_attribute which) const;
   int major() const {
     return attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
@@ -45,6 +48,7 @@ private:
   const CudaDriver &driver;
   CUdevice device = 0;
   CUcontext context = nullptr;
+  bool abandoned = false;
   std::string description;
 };
 

@@ -39,6 +39,10 @@ public:
                  fb::Category category) override {
     return memory.allocate(streams.get(0), bytes, alignment, category);
   }
+  void *allocateShared(std::uint64_t bytes, std::uint64_t alignment,
+                       fb::Category category) override {
+    return memory.allocateShared(streams.get(0), bytes, alignment, category);
+  }
   void free(void *pointer) override { memory.free(pointer); }
   std::uint64_t allocatedBytes(fb::Category category) const override {
     return memory.allocated(category);
@@ -68,7 +72,8 @@ public:
     return cudaAllocateStaging(context, bytes);
   }
   void freeStaging(void *pointer) override {
-    context.useQuietly().cuMemFreeHostFn(pointer);
+    if (!abandoned) // it waits for work
+      context.useQuietly().cuMemFreeHostFn(pointer);
   }
   void enqueueRowsToDevice(void *target, std::uint64_t pitch,
                            const void *source, std::uint64_t width,
@@ -89,6 +94,9 @@ public:
     streams.record(static_cast<CudaMark &>(mark), stream);
   }
   void wait(Mark &mark) override { static_cast<CudaMark &>(mark).wait(); }
+  bool isReached(Mark &mark) override {
+    return static_cast<CudaMark &>(mark).isReached();
+  }
   double secondsBetween(Mark &from, Mark &to) override {
     return static_cast<CudaMark &>(to).secondsSince(
         static_cast<CudaMark &>(from));
@@ -171,6 +179,11 @@ public:
     static_cast<CudaGraph &>(graph).launch(streams.get(0));
   }
   void synchronize() override { LLAMAC_CU(context.use(), cuCtxSynchronize); }
+  void abandon() noexcept override {
+    abandoned = true;
+    context.abandon();
+    memory.abandon();
+  }
 
 private:
   /// The part of the workspace that only `stream` uses.
@@ -188,6 +201,7 @@ private:
   std::vector<std::unique_ptr<CudaCode>> codes;
   DeviceRange workspace;   ///< of stream 0; the others' follow
   unsigned workspaces = 0; ///< streams that have one
+  bool abandoned = false;
 };
 
 } // namespace

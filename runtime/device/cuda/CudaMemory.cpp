@@ -5,9 +5,19 @@
 namespace llamarun {
 
 CudaMemory::~CudaMemory() {
-  auto &cuda = context.useQuietly();
   for (auto &[pointer, block] : blocks)
+    if (!abandoned)
+      release(block);
+}
+
+void CudaMemory::release(const Block &block) noexcept {
+  auto &cuda = context.useQuietly();
+  if (!block.mapped) {
     cuda.cuMemFreeFn(block.base);
+    return;
+  }
+  cuda.cuMemUnmapFn(block.base, block.mapped);
+  cuda.cuMemAddressFreeFn(block.base, block.mapped);
 }
 
 void *CudaMemory::allocate(CUstream stream, std::uint64_t bytes,
@@ -42,9 +52,63 @@ void CudaMemory::free(void *pointer) noexcept {
   auto block = found->second;
   blocks.erase(found);
   counts[static_cast<std::size_t>(block.category)] -= block.bytes;
-  auto &cuda = context.useQuietly();
-  cuda.cuCtxSynchronizeFn(); // work that uses the memory may still run
-  cuda.cuMemFreeFn(block.base);
+  if (abandoned)
+    return;
+  // Work that uses the memory may still run.
+  context.useQuietly().cuCtxSynchronizeFn();
+  release(block);
+}
+
+void *CudaMemory::allocateShared(CUstream stream, std::uint64_t bytes,
+                                 std::uint64_t alignment,
+                                 fb::Category category) {
+  auto &cuda = context.use();
+  CUmemAllocationProp properties{};
+  properties.type = CU_MEM_ALLOCATION_TYPE_PINNED;
+  properties.location = {CU_MEM_LOCATION_TYPE_DEVICE, {context.gpu()}};
+  properties.requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+  std::size_t page = 0;
+  LLAMAC_CU(cuda, cuMemGetAllocationGranularity, &page, &properties,
+            CU_MEM_ALLOC_GRANULARITY_RECOMMENDED);
+  if (alignment > page || bytes > UINT64_MAX - page)
+    fail(ExitCode::DoesNotFit, "an allocation of ", bytes, " bytes aligned to ",
+         alignment);
+  auto size = std::max<std::uint64_t>(1, (bytes + page - 1) / page) * page;
+  CUmemGenericAllocationHandle handle = 0;
+  auto result = cuda.cuMemCreateFn(&handle, size, &properties, 0);
+  if (result != CUDA_SUCCESS)
+    fail(result == CUDA_ERROR_OUT_OF_MEMORY ? ExitCode::DoesNotFit
+                                            : ExitCode::BadInput,
+         "cuMemCreate of ", size, " bytes: ", cuda.describe(result));
+  CUmemAccessDesc access{properties.location,
+                         CU_MEM_ACCESS_FLAGS_PROT_READWRITE};
+  CUdeviceptr base = 0;
+  const char *call = "cuMemAddressReserve";
+  result = cuda.cuMemAddressReserveFn(&base, size, page, 0, 0);
+  bool reserved = result == CUDA_SUCCESS, mapped = false;
+  if (reserved) {
+    call = "cuMemMap";
+    result = cuda.cuMemMapFn(base, size, 0, handle, 0);
+    mapped = result == CUDA_SUCCESS;
+  }
+  if (mapped) {
+    call = "cuMemSetAccess";
+    result = cuda.cuMemSetAccessFn(base, size, &access, 1);
+  }
+  cuda.cuMemReleaseFn(handle); // the mapping holds the memory
+  if (result != CUDA_SUCCESS) {
+    if (mapped)
+      cuda.cuMemUnmapFn(base, size);
+    if (reserved)
+      cuda.cuMemAddressFreeFn(base, size);
+    cuda.refuse(result, call);
+  }
+  auto *pointer = reinterpret_cast<void *>(base);
+  blocks[pointer] = {base, bytes, category, size};
+  counts[static_cast<std::size_t>(category)] += bytes;
+  LLAMAC_CU(cuda, cuMemsetD8Async, base, 0, size, stream);
+  LLAMAC_CU(cuda, cuStreamSynchronize, stream);
+  return pointer;
 }
 
 void *cudaAllocateStaging(const CudaContext &context, std::uint64_t bytes) {

@@ -10,7 +10,8 @@
 
 namespace llamarun {
 
-/// Zero-filled device memory by cuMemAlloc.
+/// Zero-filled device memory by cuMemAlloc, or mapped page by page (cuMemMap)
+/// where other processes shall map it, too.
 class CudaMemory {
 public:
   /// What cuMemAlloc guarantees (CUDA C++ Programming Guide, 5.3.2).
@@ -24,23 +25,33 @@ public:
   /// \throws Error(DoesNotFit).
   void *allocate(CUstream stream, std::uint64_t bytes, std::uint64_t alignment,
                  fb::Category category);
+  /// Exportable as a file descriptor, a multiple of the driver's granularity.
+  void *allocateShared(CUstream stream, std::uint64_t bytes,
+                       std::uint64_t alignment, fb::Category category);
   /// Waits for all work first. Throws nothing: sessions free while unwinding.
   void free(void *pointer) noexcept;
   std::uint64_t allocated(fb::Category category) const {
     return counts[static_cast<std::size_t>(category)];
   }
   MemoryInfo info() const;
+  /// Frees nothing any more: freeing waits for work.
+  void abandon() noexcept { abandoned = true; }
 
 private:
   struct Block {
     CUdeviceptr base; ///< as cuMemAlloc gave it
     std::uint64_t bytes;
     fb::Category category;
+    std::uint64_t mapped = 0; ///< bytes of address space; 0: by cuMemAlloc
   };
   const CudaContext &context;
   std::unordered_map<void *, Block> blocks;
   std::array<std::uint64_t, static_cast<std::size_t>(fb::Category::MAX) + 1>
       counts{};
+
+  bool abandoned = false;
+
+  void release(const Block &block) noexcept;
 };
 
 /// Page-locked host memory. \throws Error(DoesNotFit).

@@ -19,6 +19,15 @@ CudaMark::~CudaMark() { context.useQuietly().cuEventDestroyFn(event); }
 
 void CudaMark::wait() { LLAMAC_CU(context.use(), cuEventSynchronize, event); }
 
+bool CudaMark::isReached() {
+  auto &cuda = context.use();
+  auto result = cuda.cuEventQueryFn(event);
+  if (result == CUDA_ERROR_NOT_READY)
+    return false;
+  cuda.check(result, "cuEventQuery");
+  return true;
+}
+
 double CudaMark::secondsSince(CudaMark &earlier) {
   float milliseconds = 0;
   LLAMAC_CU(context.use(), cuEventElapsedTime, &milliseconds, earlier.event,

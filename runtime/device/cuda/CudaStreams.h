@@ -34,6 +34,7 @@ public:
   CudaMark &operator=(const CudaMark &) = delete;
 
   void wait();
+  bool isReached();
   double secondsSince(CudaMark &earlier);
 
 private:
