@@ -95,11 +95,11 @@ def main():
     ran = ["llamarun", "by hand", "srun's variables", "mpirun's variables"]
     with tool.scratch() as directory:
         plans = {}
-        for layout, rate in (("ddp2", "4"), ("other", "2")):
+        for layout, batch in (("ddp2", "4"), ("other", "2")):
             os.mkdir(os.path.join(directory, layout))
             plans[layout] = tool.compile_plan(args, args.model, os.path.join(directory, layout), "--task=sst2",
                                               "--shard=ddp2", "--adapter=lora:r=4,alpha=8,targets=all-linear",
-                                              "--per-device-batch-size=" + rate, "--max-seq-length=64")
+                                              "--per-device-batch-size=" + batch, "--max-seq-length=64")
         launches = Launches(args, directory, plans["ddp2"])
         expected = adapter(launches.launcher())  # by itself
         for name, environments in (("by hand", by_hand(2, free_port())), ("slurm", slurm(2, os.getpid())),

@@ -61,6 +61,8 @@ std::string gridText(const Plan &plan) {
   std::string axes;
   for (std::size_t i = 0; i < sizeOf(plan.root().grid()); ++i) {
     auto *axis = plan.root().grid()->Get(static_cast<unsigned>(i));
+    if (axis->size() == 1)
+      continue;
     axes += (axes.empty() ? "" : ", ") + std::string(viewOf(axis->name())) +
             " " + std::to_string(axis->size());
   }
@@ -105,9 +107,8 @@ std::shared_ptr<Job> Job::begin(const Plan &plan, double timeout) {
   if (world->size != plan.gridSize())
     fail(ExitCode::Usage, plan.path(), " is for ", gridText(plan),
          ", this job has ", world->size, world->size == 1 ? " rank" : " ranks",
-         ": start ", plan.gridSize(),
-         plan.gridSize() == 1 ? " process" : " processes",
-         ", or none by a launcher: llamarun starts those of one host itself");
+         ": start as many ranks as devices, or none: without a launcher's "
+         "variables llamarun starts those of one host itself");
   auto job = std::shared_ptr<Job>(new Job);
   job->peers =
       joinPeers(*world, "plan " + plan.hash() + ", llamarun " LLAMAC_VERSION,
