@@ -170,4 +170,59 @@ TEST(CpuDevice, RefusesBadCode) {
   EXPECT_NE(load(elf, "x86-64", header).find("cannot load"), std::string::npos);
 }
 
+// Functions of the host keep their order whatever memory they touch; other work
+// waits for what conflicts with them only.
+TEST(CpuDevice, HostWorkInGraphs) {
+  auto device = createDevice("cpu", {.threads = 3});
+  std::vector<float> a(1000, 1), b(1000), c(1000, 5), d(1000);
+  auto range = [](std::vector<float> &v) {
+    return DeviceRange{v.data(), v.size() * sizeof(float)};
+  };
+  std::vector<int> order;
+  device->beginCapture(2);
+  device->hostWork(1, {}, {range(c)}, [&] { order.push_back(1); });
+  device->hostWork(0, {range(a)}, {range(a)}, [&] {
+    order.push_back(2);
+    a[999] = 7;
+  });
+  device->copy(0, range(b), range(a)); // after the second
+  device->hostWork(1, {}, {range(d)}, [&] { order.push_back(3); });
+  auto graph = device->endCapture();
+  EXPECT_TRUE(order.empty());
+  for (int i = 0; i < 100; ++i) {
+    a[999] = b[999] = 0;
+    device->run(*graph);
+    ASSERT_EQ(b[999], 7);
+  }
+  ASSERT_EQ(order.size(), 300u);
+  for (std::size_t i = 0; i < 300; ++i)
+    ASSERT_EQ(order[i], static_cast<int>(i % 3) + 1);
+}
+
+TEST(CpuDevice, HostWorkThatThrowsEndsTheRun) {
+  auto device = createDevice("cpu", {.threads = 2});
+  float x = 1, y = 2;
+  bool fails = true;
+  device->beginCapture(1);
+  device->hostWork(0, {}, {{&x, 4}}, [&] {
+    if (fails)
+      throw Error(ExitCode::PeerLost, "lost");
+  });
+  device->copy(0, {&y, 4}, {&x, 4});
+  auto graph = device->endCapture();
+  try {
+    device->run(*graph);
+    FAIL();
+  } catch (const Error &error) {
+    EXPECT_STREQ(error.what(), "lost");
+  }
+  EXPECT_EQ(y, 2); // what comes after is dropped
+  fails = false;   // and nothing of it is left
+  device->run(*graph);
+  EXPECT_EQ(y, 1);
+  EXPECT_THROW(device->hostWork(0, {}, {{&x, 4}},
+                                [] { throw Error(ExitCode::PeerLost, ""); }),
+               Error);
+}
+
 } // namespace
