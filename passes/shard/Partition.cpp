@@ -163,8 +163,10 @@ private:
     b.setInsertionPoint(op);
     if (auto store = dyn_cast<llm::GradientStoreOp>(op))
       return storeGradient(store);
-    if (auto add = dyn_cast<llm::AddOp>(op))
+    if (auto add = dyn_cast<llm::AddOp>(op)) {
       likePending(add);
+      useSums(add);
+    }
     if (auto embedding = dyn_cast<llm::EmbeddingOp>(op))
       if (isSplit(embedding.getTable(), 0))
         return partition(embedding);
@@ -375,6 +377,18 @@ private:
         states[value] = states[other];
         value.setType(cast<RankedTensorType>(other.getType()));
       }
+  }
+
+  /// Where a sum is there already (the residual: the norm before needed it),
+  /// adding to it costs no collective more than adding to its terms, and the
+  /// add can be fused with the next norm.
+  void useSums(llm::AddOp add) {
+    for (OpOperand &operand : add->getOpOperands())
+      for (unsigned mask = 1; mask < (1u << kAxes); ++mask)
+        if (Value sum = converted.lookup({operand.get(), mask})) {
+          operand.set(sum);
+          break;
+        }
   }
 
   LogicalResult storeGradient(llm::GradientStoreOp store) {
