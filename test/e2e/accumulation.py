@@ -5,9 +5,9 @@ The same sentences in the same order, so that only the order of float32 sums dif
 """
 import json
 import os
-import struct
 import sys
 
+import adapter_file
 import tool
 
 
@@ -20,21 +20,7 @@ def train(args, directory, name, adapter, *shape):
              "--eval-strategy=no")
     with open(os.path.join(out, "metrics.jsonl"), encoding="utf-8") as f:
         steps = [json.loads(line) for line in f]
-    return [s for s in steps if "grad_norm" in s], read_tensors(os.path.join(out, "adapter_model.safetensors"))
-
-
-def read_tensors(path):
-    with open(path, "rb") as f:
-        header = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))
-        data = f.read()
-    header.pop("__metadata__", None)
-    return {name: struct.unpack(f"<{(e - b) // 4}f", data[b:e])
-            for name, (b, e) in ((n, t["data_offsets"]) for n, t in header.items())}
-
-
-def relative(a, b):
-    difference = sum((x - y) ** 2 for x, y in zip(a, b)) ** 0.5
-    return difference / max(1e-30, sum(y * y for y in b) ** 0.5)
+    return [s for s in steps if "grad_norm" in s], adapter_file.read_tensors(out)
 
 
 def main():
@@ -53,7 +39,7 @@ def main():
             for key in ("loss", "grad_norm", "learning_rate"):
                 assert abs(a[key] - b[key]) <= 1e-4 * abs(a[key]), (key, a, b)
         for name in adapter:
-            error = relative(other[name], adapter[name])
+            error = adapter_file.relative(other[name], adapter[name])
             assert error < 1e-3, (name, error)
         dropped, _ = train(args, directory, "dropped", lora + ",dropout=0.3", "--per-device-batch-size=32")
         # B is zero before the first step: the first loss does not see the adapter, all later ones do.

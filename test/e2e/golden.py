@@ -7,9 +7,11 @@ the reference's own adapter_config.json.
 import json
 import os
 import sys
-
 import reference_checkpoint
 import tool
+
+
+MISSING_EMBEDDING_SEED = 1  # make_golden.py seeds every run with it just before it loads the model
 
 
 def adapter_flag(config):
@@ -31,14 +33,12 @@ def main():
         trace = json.load(f)
     with open(os.path.join(args.golden, "adapter", "adapter_config.json"), encoding="utf-8") as f:
         config = json.load(f)
-    # make_golden.py seeds every run with 1 just before it loads the model.
-    missing_embedding_seed = 1
     rows = len(trace["steps"][0]["input_ids"])
     with tool.scratch() as directory:
         model = args.model
         if trace["task"] != "lm":
             model = reference_checkpoint.with_drawn_embedding(model, os.path.join(directory, "model"),
-                                                              trace["pad_token_id"], missing_embedding_seed)
+                                                              trace["pad_token_id"], MISSING_EMBEDDING_SEED)
         plan = tool.compile_plan(args, model, directory, "--task=" + trace["task"], adapter_flag(config),
                                  f"--per-device-batch-size={rows}", "--max-seq-length=128", *args.flags.split())
         out = os.path.join(directory, "run")
