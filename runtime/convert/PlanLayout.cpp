@@ -76,8 +76,8 @@ CheckpointGrid gridOf(const Plan &plan, fb::Side side) {
   CheckpointGrid grid;
   auto *axes = axesOf(plan, side);
   for (std::uint32_t i = 0; i < sizeOf(axes); ++i)
-    grid.push_back(
-        {std::string(viewOf(axes->Get(i)->name())), axes->Get(i)->size()});
+    if (auto *axis = axes->Get(i); axis->size() > 1)
+      grid.push_back({std::string(viewOf(axis->name())), axis->size()});
   return grid;
 }
 
@@ -115,13 +115,10 @@ std::vector<const fb::Tensor *> checkpointedTensors(const Plan &plan,
 void requireLayout(const Checkpoint &checkpoint, const Plan &plan,
                    fb::Side side) {
   std::string in = (checkpoint.directory / kCheckpointFile).string();
-  // Axes of one device are as good as none.
-  auto real = [](CheckpointGrid grid) {
-    std::erase_if(grid,
-                  [](const CheckpointAxis &axis) { return axis.size == 1; });
-    return grid;
-  };
-  if (real(checkpoint.grid) != real(gridOf(plan, side)))
+  CheckpointGrid grid = checkpoint.grid;
+  std::erase_if(grid,
+                [](const CheckpointAxis &axis) { return axis.size == 1; });
+  if (grid != gridOf(plan, side))
     rejectLayout(checkpoint, plan, side);
   if (viewOf(plan.root().model_hash()) != checkpoint.modelHash)
     fail(ExitCode::BadInput, in, ": was trained from another model file than ",

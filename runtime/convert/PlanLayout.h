@@ -12,7 +12,8 @@ namespace llamarun {
 /// True for what a checkpoint holds: parameters, their moments, State tensors.
 bool isCheckpointed(fb::Role role);
 
-/// The grid of the plan, or, in a plan that changes layouts, of a side.
+/// The grid of the plan, or, in a plan that changes layouts, of a side. Axes of
+/// one device are left out: equal layouts have equal grids.
 CheckpointGrid gridOf(const Plan &plan, fb::Side side = fb::Side::Own);
 
 /// Name, role, dtype, whole shape and split of a tensor; no parts.

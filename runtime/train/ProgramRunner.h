@@ -76,6 +76,10 @@ public:
   /// model.
   PendingStep start(const Dataset &data, const StepPlan &step,
                     const Hyper &hyper);
+  /// Passes over a step that was done before, by a run that this one resumes.
+  void skip(const StepPlan &step) {
+    microBatches += static_cast<std::int64_t>(step.size());
+  }
   /// Waits for the step. \throws Error(Numerics) if loss or gradient norm is
   /// not finite, on all ranks alike. The message names the parameter if it can
   /// be told: as long as no step was started since, or if the parameters are

@@ -220,13 +220,14 @@ void Trainer::finishStep() {
   // A smoothed loss for the eye; files have the mean since the last line.
   // The eye may take this replica's micro-batches for everybody's.
   double loss = result.loss + result.share * ranks.dataRanks();
-  state.loss = state.step == 1 ? loss : 0.95 * state.loss + 0.05 * loss;
+  bool first = state.step == options.firstStep + 1;
+  state.loss = first ? loss : 0.95 * state.loss + 0.05 * loss;
   lossSum += result.loss;
   allLossSum += result.loss;
   shareSum += result.share;
   ++lossCount;
   progress.update(state);
-  if (state.step == 1 || state.step == state.totalSteps ||
+  if (first || state.step == state.totalSteps ||
       state.step % static_cast<std::uint64_t>(options.loggingSteps) == 0)
     logStep(result);
 }
@@ -269,7 +270,8 @@ void Trainer::finish(int signal) {
   line.add("step", state.step)
       .add("epoch", state.epoch)
       .add("train_loss",
-           static_cast<float>(allLossSum / static_cast<double>(state.step)))
+           static_cast<float>(allLossSum / static_cast<double>(
+                                               state.step - options.firstStep)))
       .add("tokens", state.tokens);
   if (signal)
     line.add("signal", static_cast<std::uint64_t>(signal));
@@ -278,6 +280,10 @@ void Trainer::finish(int signal) {
 }
 
 TrainOutcome Trainer::run() {
+  if (options.firstStep >= state.totalSteps)
+    fail(ExitCode::Usage, "the run that is resumed has done ",
+         options.firstStep, " of ", state.totalSteps,
+         " steps: nothing is left to do");
   checkBatches();
   // Where the device works by itself, it has the next step before the host
   // looks at the results of this one.
@@ -287,6 +293,11 @@ TrainOutcome Trainer::run() {
   for (std::uint64_t epoch = 0; started < state.totalSteps && !signal;
        ++epoch) {
     for (auto &step : epochSteps(epoch)) {
+      if (started < options.firstStep) {
+        runner.skip(step);
+        state.step = ++started;
+        continue;
+      }
       startStep(step);
       signal = agreement.after(started);
       bool last = signal || started == state.totalSteps;

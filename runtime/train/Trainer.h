@@ -24,6 +24,9 @@ struct TrainOptions {
   std::int64_t maxSteps = -1; ///< if positive, instead of epochs
   std::int64_t warmupSteps = 0;
   double warmupRatio = 0; ///< of all steps; if warmupSteps is 0
+  /// Steps done by a run that this one resumes: the session is in the state
+  /// after them. They count as steps of this run, but are not taken again.
+  std::uint64_t firstStep = 0;
   std::uint64_t dataSeed = 42;
   bool shuffle = true;
   std::int64_t loggingSteps = 500;
@@ -43,7 +46,7 @@ struct TrainOptions {
 };
 
 struct TrainOutcome {
-  std::uint64_t steps = 0;
+  std::uint64_t steps = 0; ///< those of the run that was resumed included
   double lastLoss = 0;
   int signal = 0; ///< that ended it early, or 0
 };
@@ -58,7 +61,8 @@ struct TrainOutcome {
 /// \param evaluation splits to evaluate, in order.
 /// \throws Error(Numerics) naming the step when loss or gradient norm is not
 ///   finite (what was saved before stays), Error(BadInput) before the first
-///   step if a batch does not fit the plan, Error(Storage).
+///   step if a batch does not fit the plan, Error(Storage), Error(Usage) if
+///   options.firstStep leaves nothing to do.
 TrainOutcome train(Session &session, ProgramRunner &runner,
                    const GlueTaskInfo *task, const Dataset &training,
                    const std::vector<Dataset> &evaluation,

@@ -1,4 +1,5 @@
 // llamarun train
+#include "runtime/convert/TrainingState.h"
 #include "runtime/support/Error.h"
 #include "runtime/train/AdapterState.h"
 #include "runtime/train/Elements.h"
@@ -17,7 +18,7 @@ namespace {
 struct TrainFlags {
   DeviceFlags device;
   TrainOptions options;
-  std::string data, validation, outputDir, initFrom;
+  std::string data, validation, outputDir, initFrom, resume, saveCheckpoint;
   std::int64_t seed = 42;
   std::optional<std::int64_t> dataSeed;
   std::size_t maxTrainSamples = TaskData::kAll;
@@ -52,6 +53,13 @@ void addDataFlags(CLI::App &app, TrainFlags &flags) {
   app.add_option("--init-from", flags.initFrom,
                  "Start from a PEFT directory, or from a safetensors file with "
                  "PyTorch's parameter names");
+  app.add_option("--resume", flags.resume,
+                 "Go on from a checkpoint that --save-checkpoint wrote in this "
+                 "layout, or llamarun convert")
+      ->excludes("--init-from");
+  app.add_option("--save-checkpoint", flags.saveCheckpoint,
+                 "Directory for parameters and optimizer state at the end of "
+                 "the run, or when it is stopped; an older one is replaced");
   app.add_option("--max-train-samples", flags.maxTrainSamples,
                  "Use only the first rows of the training split")
       ->check(CLI::PositiveNumber);
@@ -187,6 +195,47 @@ void printJob(Session &session, const Dataset &training,
   std::fflush(stdout);
 }
 
+/// Fills the session from --resume; the run goes on after the checkpoint's
+/// step. Its random numbers and order of examples are the seeds'.
+void resume(const TrainFlags &flags, Session &session, const Ranks &ranks,
+            TrainOptions &options) {
+  try {
+    TrainingPosition at = loadCheckpoint(session, Grid(session.plan()),
+                                         ranks.rank(), flags.resume);
+    for (auto [flag, mine, its] :
+         {std::tuple("--seed", static_cast<std::uint64_t>(flags.seed), at.seed),
+          std::tuple("--data-seed", options.dataSeed, at.dataSeed)})
+      if (mine != its)
+        fail(ExitCode::Usage, flags.resume, ": is of a run with ", flag, " ",
+             its, ", not ", mine, "; give the same to go on");
+    options.firstStep = at.step;
+  } catch (const Error &error) {
+    ranks.fail(error);
+    throw;
+  }
+}
+
+void writeCheckpoint(const TrainFlags &flags, Session &session,
+                     const Ranks &ranks, std::uint64_t steps,
+                     std::uint64_t perEpoch) {
+  TrainingPosition at;
+  at.step = steps;
+  at.epoch = steps / perEpoch;
+  at.epochStep = steps % perEpoch;
+  at.seed = static_cast<std::uint64_t>(flags.seed);
+  at.dataSeed = flags.options.dataSeed;
+  try {
+    saveCheckpoint(
+        session, Grid(session.plan()), ranks.rank(), at, flags.saveCheckpoint,
+        [&ranks](std::string_view mine) { return ranks.gather(mine); });
+  } catch (const Error &error) {
+    ranks.fail(error);
+    throw;
+  }
+  if (ranks.first())
+    std::printf("checkpoint: %s\n", flags.saveCheckpoint.c_str());
+}
+
 int runTrain(TrainFlags &flags) {
   TrainOptions &options = flags.options;
   options.outputDir = flags.outputDir;
@@ -209,6 +258,8 @@ int runTrain(TrainFlags &flags) {
     loadAdapter(*session, flags.initFrom, ranks);
   if (!flags.shares.empty())
     options.dealing = sharesOf(flags, ranks);
+  if (!flags.resume.empty())
+    resume(flags, *session, ranks, options);
   if (ranks.first())
     printJob(*session, training, options, ranks);
 
@@ -217,6 +268,12 @@ int runTrain(TrainFlags &flags) {
   ProgramRunner runner(*session, seed, ranks);
   TrainOutcome outcome =
       train(*session, runner, task.glue(), training, evaluation, options);
+  if (!flags.saveCheckpoint.empty())
+    writeCheckpoint(
+        flags, *session, ranks, outcome.steps,
+        stepsPerEpoch(plan->task(),
+                      options.dealing.value_or(defaultDealing(*plan)),
+                      training.size()));
   if (ranks.first())
     std::printf("adapter: %s\n", flags.outputDir.c_str());
   return outcome.signal ? 128 + outcome.signal : 0;

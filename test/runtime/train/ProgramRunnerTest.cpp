@@ -170,6 +170,10 @@ TEST(ProgramRunner, RanksRunWhatIsDealtToThem) {
     // And goes on where all ranks together are.
     runner.train(data, {MicroBatch({0}, 0), MicroBatch({1}, 1)}, {});
     EXPECT_EQ(input<std::int64_t>(session, program, "random")[1], dp0 ? 2 : 3);
+    // A step that a resumed run has done counts as if it were taken.
+    runner.skip({MicroBatch({0}, 0), MicroBatch({1}, 1)});
+    runner.train(data, {MicroBatch({0}, 0), MicroBatch({1}, 1)}, {});
+    EXPECT_EQ(input<std::int64_t>(session, program, "random")[1], dp0 ? 6 : 7);
   });
 }
 

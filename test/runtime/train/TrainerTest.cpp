@@ -183,6 +183,33 @@ TEST_F(TrainerTest, ASignalEndsItAfterTheStepAndSaves) {
   EXPECT_EQ(readPeftAdapter(options.outputDir).tensors.size(), 3u);
 }
 
+TEST_F(TrainerTest, AResumedRunTakesTheStepsThatAreLeft) {
+  options.loggingSteps = 1;
+  options.evaluate = When::Never;
+  run({}, 18); // 3 epochs of 5 steps, the last of two examples
+  auto all = lines();
+  ASSERT_EQ(all.size(), 16u);
+  options.firstStep = 7; // in the second epoch
+  TrainOutcome outcome = run({}, 18);
+  EXPECT_EQ(outcome.steps, 15u);
+  auto rest = lines();
+  ASSERT_EQ(rest.size(), 9u);
+  // The same steps on the same examples: their tokens tell.
+  std::uint64_t before = all[6]["tokens"];
+  for (std::size_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(rest[i]["step"], 8 + i);
+    EXPECT_EQ(rest[i]["loss"], all[7 + i]["loss"]);
+    EXPECT_EQ(rest[i]["epoch"], all[7 + i]["epoch"]);
+    EXPECT_EQ(rest[i]["tokens"].get<std::uint64_t>() + before,
+              all[7 + i]["tokens"].get<std::uint64_t>());
+  }
+  // Losses are 1/4, but 1/2 in the 10th and 15th step.
+  EXPECT_FLOAT_EQ(rest.back()["train_loss"], (6 * 0.25f + 2 * 0.5f) / 8);
+  options.firstStep = 15;
+  expectFailure(ExitCode::Usage, {"has done 15 of 15 steps"},
+                [&] { run({}, 18); });
+}
+
 TEST_F(TrainerTest, NamesTheStepThatIsNotFinite) {
   expectFailure(ExitCode::Numerics, {"step 1", "loss is inf"},
                 [&] { run({.trainLoss = 1e39}); });
