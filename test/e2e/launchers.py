@@ -132,6 +132,15 @@ def main():
                      has=["rank 1 (host", "do not run the same", "plan "])
         launches.run(by_hand(3, free_port()), [2, 2, 2], has=["is for 2 devices (dp 2)", "this job has 3 ranks"])
         launches.run([{"RANK": "0"}], [2], has=["WORLD_SIZE"])
+        # An error of one rank ends all with its code and words.
+        command, out = launches.command()
+        logs = [out + ".log0", out + ".log1"]
+        both = [job.start([x if r == 0 or x != args.data else directory for x in command], environment, logs[r])
+                for r, environment in enumerate(by_hand(2, free_port()))]
+        codes = [process.wait(timeout=60) for process in both]
+        if codes != [3, 3] or any("error: rank 1 on host" not in job.text(log) or "train data" not in job.text(log)
+                                  for log in logs):
+            fail(f"exit codes {codes} where rank 1 has no data", *logs)
         lonely = by_hand(2, free_port())[:1]
         command, out = launches.command()
         log = out + ".log"
