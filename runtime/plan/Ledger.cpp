@@ -26,10 +26,11 @@ const char *nameOf(fb::CollectiveKind kind) {
 // Measured constants; a bench of each engine prints the pairs to fit them.
 //  nvlink: NCCL 2.28 in a CUDA graph between two H200s (NV18), shared windows:
 //          bench/results/2026-11-22-h200-collectives.md.
-//  tcp:    Gloo between processes of one host over loopback, 2 cores:
-//          bench/results/2026-11-22-cpu.md. A network is slower.
+//  tcp:    Gloo between two processes of one host over loopback, 64 KiB to
+//          4 MiB, 2 cores with other work beside: the best of several runs, and
+//          no more than a hint. A network is another matter.
 static constexpr Link kNvlink{"nvlink", 5e-6, 330e9};
-static constexpr Link kTcp{"tcp", 60e-6, 1.0e9};
+static constexpr Link kTcp{"tcp", 150e-6, 0.7e9};
 
 const Link &linkOf(const Plan &plan) {
   return viewOf(plan.target().kind()) == "cuda" ? kNvlink : kTcp;
