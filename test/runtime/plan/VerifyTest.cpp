@@ -93,7 +93,7 @@ const Damage kDamages[] = {
        state.sharding.push_back(std::make_unique<fb::DimShardingT>());
        state.sharding.back()->axes = {0};
      }},
-    {"ReshardInputs", "unknown input 'input_ids'",
+    {"ReshardInputs", "too many inputs",
      [](auto &b) { b.plan.programs[0]->kind = fb::ProgramKind::Reshard; }},
     {"NoPrograms", "no programs", [](auto &b) { b.plan.programs.clear(); }},
     // memory
