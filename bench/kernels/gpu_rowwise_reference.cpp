@@ -151,16 +151,15 @@ std::vector<RowResult> softmaxStats(const RowCase &c) {
   return {{c.row * 3, {max, sum, label < 0 ? 0 : z[label]}}};
 }
 
-/// Labels of the whole row, then those counted from this part's first column.
+/// The part is the whole row.
 std::vector<RowResult> crossEntropyPartsGrad(const RowCase &c) {
   auto z = rowOf(c, 0);
   double lse = c.in[1](c.row * 2);
-  auto label = static_cast<std::int64_t>(c.in[2](c.row)),
-       local = static_cast<std::int64_t>(c.in[3](c.row));
+  auto label = static_cast<std::int64_t>(c.in[2](c.row));
   for (std::uint64_t i = 0; i < c.cols; ++i) {
-    double hit = static_cast<std::int64_t>(i) == local ? 1 : 0;
+    double hit = static_cast<std::int64_t>(i) == label ? 1 : 0;
     z[i] = label < 0 ? 0
-                     : rounded(c, c.in[4](0) * c.in[5](0) *
+                     : rounded(c, c.in[3](0) * c.in[4](0) *
                                       (std::exp(z[i] - lse) - hit));
   }
   return {{c.row * c.cols, z}};

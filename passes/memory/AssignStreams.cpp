@@ -71,6 +71,7 @@ private:
   const llvm::StringSet<> &gradients;
   /// Last main step that wrote a buffer.
   llvm::DenseMap<Operation *, int64_t> writer;
+  int64_t lastMain = -1;
   int64_t mainGradients = -1; ///< last main step that wrote gradients
   int64_t waited = -1;        ///< main step the side stream has waited for
   int64_t joined = -1;        ///< side step the main stream has waited for
@@ -120,11 +121,14 @@ private:
     return needs;
   }
 
+  /// After the main step before it, not only what it reads: the products of the
+  /// backward pass want all multiprocessors, and the pauses between them are
+  /// long enough (bench/results/2026-11-22-h200-e2e.md).
   void side(plan::StepOpInterface step, int64_t index) {
     step.setStepStream(kSide);
-    if (int64_t needs = writerOf(step); needs > waited) {
-      setWaits(step, {needs});
-      waited = needs;
+    if (lastMain > waited) {
+      setWaits(step, {lastMain});
+      waited = lastMain;
     }
     sides.push_back(index);
   }
@@ -150,6 +154,7 @@ private:
   void main(plan::StepOpInterface step, int64_t index) {
     bool readsGradients = llvm::any_of(step.getReads(), gradientTest());
     bool writesGradients = llvm::any_of(step.getWrites(), gradientTest());
+    lastMain = index;
     for (Value value : step.getWrites())
       writer[bufferOf(value)] = index;
     SmallVector<int64_t> waits;

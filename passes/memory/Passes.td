@@ -5,8 +5,8 @@ def AssignStreams : Pass<"memory-assign-streams", "mlir::ModuleOp"> {
   let summary = "gradients of parameters are computed beside the backward pass";
   let description = [{
     Requires: a plan on one stream, activations without offsets. Ensures: products
-    that are written to the gradients run on stream 1, after the step that computed
-    what they read; the first step that reads gradients waits for them, and the
+    that are written to the gradients run on stream 1, after the main step before
+    them; the first step that reads gradients waits for them, and the
     main stream waits for old ones now and then so that what they read does not
     stay for long. Test: test/passes/memory/assign-streams.mlir.
 

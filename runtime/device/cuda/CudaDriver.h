@@ -24,6 +24,7 @@ namespace llamarun {
   X(cuDevicePrimaryCtxRelease)                                                 \
   X(cuCtxSetCurrent)                                                           \
   X(cuCtxSynchronize)                                                          \
+  X(cuCtxGetStreamPriorityRange)                                               \
   X(cuMemGetInfo)                                                              \
   X(cuMemAlloc)                                                                \
   X(cuMemFree)                                                                 \
@@ -52,7 +53,7 @@ namespace llamarun {
   X(cuFuncSetAttribute)                                                        \
   X(cuFuncGetParamInfo)                                                        \
   X(cuLaunchKernelEx)                                                          \
-  X(cuStreamCreate)                                                            \
+  X(cuStreamCreateWithPriority)                                                \
   X(cuStreamDestroy)                                                           \
   X(cuStreamSynchronize)                                                       \
   X(cuStreamWaitEvent)                                                         \

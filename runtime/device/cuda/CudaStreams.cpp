@@ -49,10 +49,18 @@ CudaStreams::~CudaStreams() {
     cuda.cuStreamDestroyFn(stream);
 }
 
+/// What memory-assign-streams puts there is wanted by nobody for long: whatever
+/// waits for a multiprocessor on other streams goes first (docs/plan.md).
+static constexpr unsigned kPatient = 1;
+
 void CudaStreams::grow(unsigned count) {
+  int least = 0, greatest = 0;
+  LLAMAC_CU(context.use(), cuCtxGetStreamPriorityRange, &least, &greatest);
   while (streams.size() < count) {
     CUstream stream = nullptr;
-    LLAMAC_CU(context.use(), cuStreamCreate, &stream, CU_STREAM_NON_BLOCKING);
+    LLAMAC_CU(context.use(), cuStreamCreateWithPriority, &stream,
+              CU_STREAM_NON_BLOCKING,
+              streams.size() == kPatient ? least : greatest);
     streams.push_back(stream);
   }
 }
@@ -111,7 +119,8 @@ std::unique_ptr<Graph> CudaStreams::endCapture() {
   captured = 0;
   LLAMAC_CU(cuda, cuStreamEndCapture, get(0), &graph);
   CUgraphExec executable = nullptr;
-  auto made = cuda.cuGraphInstantiateWithFlagsFn(&executable, graph, 0);
+  auto made = cuda.cuGraphInstantiateWithFlagsFn(
+      &executable, graph, CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY);
   cuda.cuGraphDestroyFn(graph);
   cuda.check(made, "cuGraphInstantiateWithFlags");
   auto result = std::make_unique<CudaGraph>(context, executable);

@@ -1,11 +1,10 @@
 // Products that are written to the gradients run beside the main stream: each waits
-// for the step that made what it reads, unless its stream has waited for that one or
-// a later one; whoever reads the gradients waits for the last of them.
+// for the main step before it, unless its stream has waited for that one; whoever
+// reads the gradients waits for the last of them.
 // RUN: llama-opt %s --memory-assign-streams -split-input-file | FileCheck %s
 // RUN: llama-opt %s --memory-assign-streams --memory-plan-buffers --memory-verify -split-input-file
 
-// Step 0 makes %x, step 1 %dy. Step 2 needs both: it waits for 1. Step 3 needs %x
-// alone, which is older. Step 4 goes on without waiting for either and overwrites
+// Step 0 makes %x, step 1 %dy. Step 2 waits for 1; step 3 comes after the same. Step 4 goes on without waiting for either and overwrites
 // neither. Step 5 needs step 4 through a view; 6 accumulates. Step 7, the norm,
 // waits for 6, the last; step 8 need not again.
 // CHECK-LABEL: plan.program @train_8 kind(train) tokens(8) sequences(2) streams(2) {
@@ -86,7 +85,7 @@ module {
 // CHECK-LABEL: plan.program @train_8 kind(train) tokens(8) sequences(2) streams(2) {
 // CHECK: plan.gemm {{.*}} stream(1) waits [0] :
 // CHECK-COUNT-28: plan.fill %{{[0-9]+}} with 0.000000e+00 : tensor<4x4xf32>
-// CHECK-NEXT: plan.gemm {{.*}} stream(1) :
+// CHECK-NEXT: plan.gemm {{.*}} stream(1) waits [29] :
 // CHECK-COUNT-17: plan.fill %{{[0-9]+}} with 0.000000e+00 : tensor<4x4xf32>
 // CHECK-NEXT: plan.fill %{{[0-9]+}} with 0.000000e+00 waits [1] : tensor<4x4xf32>
 // CHECK-COUNT-20: plan.fill %{{[0-9]+}} with 0.000000e+00 : tensor<4x4xf32>
@@ -170,5 +169,26 @@ module {
     plan.fill %y with 0.0 : tensor<4x4xf32>
     plan.fill %y with 0.0 : tensor<4x4xf32>
     plan.copy %g to %y : tensor<4x4xf32>, tensor<4x4xf32>
+  }
+}
+
+// -----
+
+// Gradients that the main stream writes through another buffer than the product
+// that adds to them.
+// CHECK-LABEL: plan.program @train_8 kind(train) tokens(8) sequences(2) streams(2) {
+// CHECK: plan.fill
+// CHECK-NEXT: plan.fill
+// CHECK-NEXT: plan.gemm {{.*}} stream(1) waits [1] :
+module {
+  plan.allocation @gradients category(gradients) bytes(1024)
+  plan.allocation @activations category(activations) bytes(0)
+  plan.program @train_8 kind(train) tokens(8) sequences(2) {
+    %x = plan.buffer in @activations : tensor<4x4xf32>
+    %g = plan.buffer in @gradients at 64 : tensor<4x4xf32>
+    %all = plan.buffer in @gradients at 0 : tensor<256xf32>
+    plan.fill %x with 1.0 : tensor<4x4xf32>
+    plan.fill %all with 0.0 : tensor<256xf32>
+    plan.gemm %x, %x into %g m(4) n(4) k(4) lda(4) ldb(4) ldd(4) beta 1.0 : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
   }
 }
