@@ -74,6 +74,7 @@ void loadWeights(Session &session, const HfCheckpoint &checkpoint,
     bool same = source->dtype == dtype;
     auto make = [&, view = source, &its = slice](std::uint64_t first,
                                                  std::span<std::byte> out) {
+      ranks.progress();
       its.forEachRun(
           first, out.size() / size, [&](auto index, auto at, auto count) {
             auto part = out.subspan(at * size, count * size);
@@ -85,7 +86,6 @@ void loadWeights(Session &session, const HfCheckpoint &checkpoint,
           });
     };
     upload.write(*tensor, make);
-    ranks.progress();
   }
   upload.finish();
 }

@@ -45,8 +45,10 @@ struct TaskData::Text {
 
 TaskData::TaskData(std::shared_ptr<const Plan> plan,
                    const std::filesystem::path &weights,
-                   std::filesystem::path data, unsigned threads)
-    : plan(std::move(plan)), data(std::move(data)), threads(threads) {
+                   std::filesystem::path data, unsigned threads,
+                   std::function<void()> progress)
+    : plan(std::move(plan)), data(std::move(data)), threads(threads),
+      progress(std::move(progress)) {
   const fb::Task &planTask = this->plan->task();
   auto name = viewOf(planTask.name());
   if (planTask.head() != fb::Head::CausalLM) {
@@ -125,6 +127,9 @@ void TaskData::encode(const Text &text, std::size_t first, std::size_t last,
   std::size_t limit = plan->task().max_length();
   std::int64_t vocabulary = plan->model().vocab_size();
   for (std::size_t i = first; i < last; ++i) {
+    // The first part is the calling thread's.
+    if (progress && first == 0 && i % 256 == 0)
+      progress();
     const Row &row = text.rows[i];
     auto &ids = out.sequences[i];
     ids = row.hasPair ? tokenizer->encodePair(row.a, row.b, limit)

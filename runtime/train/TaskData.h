@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -39,10 +40,11 @@ public:
   /// \param data folder with GLUE's folders or one task's own; for causal LM a
   ///   .txt file, a folder with train.txt, dev.txt, test.txt, or SST-2's.
   /// \param threads for tokenizing; 0 = one per hardware thread.
+  /// \param progress called now and then by the calling thread of load().
   /// \throws Error(BadInput), also if the plan's task and head do not agree.
   TaskData(std::shared_ptr<const Plan> plan,
            const std::filesystem::path &weights, std::filesystem::path data,
-           unsigned threads);
+           unsigned threads, std::function<void()> progress = {});
 
   /// Null for causal LM.
   const GlueTaskInfo *glue() const { return task; }
@@ -77,6 +79,7 @@ private:
   const GlueTaskInfo *task = nullptr;
   std::optional<std::int32_t> pad;
   unsigned threads;
+  std::function<void()> progress;
 };
 
 } // namespace llamarun

@@ -28,7 +28,7 @@ Dataset dataFor(const BenchFlags &flags,
                 const std::shared_ptr<const Plan> &plan) {
   if (!flags.data.empty()) {
     TaskData task(plan, flags.device.tokenizerDirectory(), flags.data,
-                  flags.device.threads);
+                  flags.device.threadCount());
     return task.load(Split::Train);
   }
   auto &task = plan->task();

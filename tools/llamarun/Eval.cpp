@@ -18,8 +18,9 @@ struct EvalFlags {
 
 int runEval(const EvalFlags &flags) {
   auto plan = flags.device.loadPlan();
+  Ranks ranks = flags.device.ranks(*plan);
   TaskData task(plan, flags.device.tokenizerDirectory(), flags.data,
-                flags.device.threads);
+                flags.device.threadCount(), [ranks] { ranks.progress(); });
   auto splits = task.evaluationSplits();
   if (splits.empty()) {
     if (task.glue())
@@ -32,7 +33,6 @@ int runEval(const EvalFlags &flags) {
     data.push_back(task.load(split, flags.maxSamples));
 
   auto session = flags.device.open(plan, 0);
-  Ranks ranks = flags.device.ranks(*plan);
   loadAdapter(*session, flags.adapter, ranks);
   ProgramRunner runner(*session, 0, ranks);
   std::string lines;

@@ -33,8 +33,9 @@ std::string logitsJson(const Evaluation &result, std::size_t columns) {
 
 int runPredict(const PredictFlags &flags) {
   auto plan = flags.device.loadPlan();
+  Ranks ranks = flags.device.ranks(*plan);
   TaskData task(plan, flags.device.tokenizerDirectory(), flags.data,
-                flags.device.threads);
+                flags.device.threadCount(), [ranks] { ranks.progress(); });
   if (!task.glue())
     fail(ExitCode::Usage, "a --task=lm plan has no test set to predict");
   GlueTask glue = task.glue()->task;
@@ -44,7 +45,6 @@ int runPredict(const PredictFlags &flags) {
     data.push_back(task.load(split, flags.maxSamples));
 
   auto session = flags.device.open(plan, 0);
-  Ranks ranks = flags.device.ranks(*plan);
   loadAdapter(*session, flags.adapter, ranks);
   ProgramRunner runner(*session, 0, ranks);
   // Everything is computed before the first file appears.

@@ -162,7 +162,7 @@ std::vector<Dataset> loadEvaluation(const TrainFlags &flags,
     if (task.glue())
       fail(ExitCode::Usage, "--validation-file is for --task=lm plans");
     TaskData file(plan, flags.device.tokenizerDirectory(), flags.validation,
-                  flags.device.threads);
+                  flags.device.threadCount());
     evaluation.push_back(file.load(Split::Dev, flags.maxEvalSamples));
   }
   return evaluation;
@@ -249,7 +249,7 @@ int runTrain(TrainFlags &flags) {
   if (!flags.overwrite && ranks.first())
     refuseToOverwrite(options.outputDir);
   TaskData task(plan, flags.device.tokenizerDirectory(), flags.data,
-                flags.device.threads);
+                flags.device.threadCount(), [ranks] { ranks.progress(); });
   Dataset training = task.load(Split::Train, flags.maxTrainSamples);
   auto evaluation = loadEvaluation(flags, plan, task);
   auto seed = static_cast<std::uint64_t>(flags.seed);

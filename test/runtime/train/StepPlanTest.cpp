@@ -55,6 +55,31 @@ TEST(PlanEpoch, SplitsWhatIsTooLongIfItCanAccumulate) {
       [&] { planEpoch(*can, ofLengths({17}), {0}, defaultDealing(*can)); });
 }
 
+TEST(PlanEpoch, DealsBatchesInTurn) {
+  auto plan = tiny::makePlan({.batch = 2, .accumulation = 2, .dp = 2});
+  auto data = ofLengths(std::vector<std::size_t>(11, 3));
+  auto dealing = defaultDealing(*plan);
+  auto steps = planEpoch(*plan, data, sequentialOrder(11), dealing);
+  ASSERT_EQ(steps.size(), 2u);
+  auto step = [](std::initializer_list<MicroBatch> batches) {
+    return StepPlan(batches);
+  };
+  auto batch = [](std::vector<std::uint32_t> examples, unsigned rank) {
+    return MicroBatch(std::move(examples), rank);
+  };
+  EXPECT_EQ(steps[0], step({batch({0, 1}, 0), batch({2, 3}, 1),
+                            batch({4, 5}, 0), batch({6, 7}, 1)}));
+  EXPECT_EQ(steps[1], step({batch({8, 9}, 0), batch({10}, 1)}));
+  EXPECT_EQ(stepsPerEpoch(plan->task(), dealing, 11), 2u);
+  EXPECT_EQ(ownOf(steps[0], 1), (std::vector<std::size_t>{1, 3}));
+  EXPECT_TRUE(ownOf(steps[1], 2).empty());
+  // A batch that is cut stays with its rank, in its place.
+  data = ofLengths({3, 3, 8, 8, 8, 3, 3, 3});
+  auto uneven = planEpoch(*plan, data, sequentialOrder(8), Dealing{{1, 5}});
+  EXPECT_EQ(uneven[0], step({batch({0}, 0), batch({1, 2, 3, 4}, 1),
+                             batch({5}, 1), batch({6}, 0), batch({7}, 1)}));
+}
+
 TEST(PlanEvaluation, FillsProgramsInOrder) {
   auto plan = tiny::makePlan({.sequences = 3, .buckets = {8, 12}});
   auto batches =
