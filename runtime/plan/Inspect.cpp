@@ -254,13 +254,23 @@ void inspect(const Plan &plan, std::ostream &out) {
   line("target") << safe(plan.target().kind()) << " "
                  << safe(plan.target().arch()) << " "
                  << safe(plan.target().features()) << "\n";
+  auto showGrid = [&](const auto *grid) {
+    if (sizeOf(grid) == 0)
+      out << "one device";
+    for (std::uint32_t i = 0; i < sizeOf(grid); ++i)
+      out << (i ? " x " : "") << safe(grid->Get(i)->name()) << "="
+          << grid->Get(i)->size();
+  };
   line("grid");
-  if (sizeOf(root.grid()) == 0)
-    out << "one device";
-  for (std::size_t i = 0; i < sizeOf(root.grid()); ++i)
-    out << (i ? " x " : "") << safe(root.grid()->Get(i)->name()) << "="
-        << root.grid()->Get(i)->size();
+  showGrid(root.grid());
   out << "\n";
+  if (plan.find(fb::ProgramKind::Reshard, 1)) {
+    line("layouts");
+    showGrid(root.source_grid());
+    out << " to ";
+    showGrid(root.target_grid());
+    out << "\n";
+  }
   line("model") << safe(model.name()) << ": " << model.layers()
                 << " layers, hidden " << model.hidden_size() << ", MLP "
                 << model.intermediate_size() << ", heads " << model.heads()
@@ -346,10 +356,14 @@ std::string inspectJson(const Plan &plan) {
   json["target"] = {{"kind", text(plan.target().kind())},
                     {"arch", text(plan.target().arch())},
                     {"features", text(plan.target().features())}};
-  json["grid"] = Json::array();
-  for (std::size_t i = 0; i < sizeOf(root.grid()); ++i)
-    json["grid"].push_back({{"name", text(root.grid()->Get(i)->name())},
-                            {"size", root.grid()->Get(i)->size()}});
+  for (auto [key, grid] : {std::pair("grid", root.grid()),
+                           {"source_grid", root.source_grid()},
+                           {"target_grid", root.target_grid()}}) {
+    json[key] = Json::array();
+    for (std::uint32_t i = 0; i < sizeOf(grid); ++i)
+      json[key].push_back({{"name", text(grid->Get(i)->name())},
+                           {"size", grid->Get(i)->size()}});
+  }
   auto parameters = countParameters(plan);
   json["model"] = {{"name", text(model.name())},
                    {"hidden_size", model.hidden_size()},

@@ -19,9 +19,9 @@ void inspect(const Plan &plan, std::ostream &out);
 
 /// The same facts as one JSON object (two-space indent, no final newline);
 /// bytes that are not UTF-8 become U+FFFD. Keys: file, hash, compiler_version,
-/// flags, target, grid, model, task, adapter, memory, tensors, programs,
-/// collectives (each step of each program), collective_totals (by program and
-/// axes), kernels, code_objects.
+/// flags, target, grid, source_grid, target_grid, model, task, adapter, memory,
+/// tensors, programs, collectives (each step of each program),
+/// collective_totals (by program and axes), kernels, code_objects.
 std::string inspectJson(const Plan &plan);
 
 } // namespace llamarun

@@ -1,8 +1,12 @@
 // A plan's tensors as a checkpoint describes them, and what differs by name.
 #include "runtime/convert/PlanLayout.h"
 
+#include "runtime/plan/Inspect.h"
 #include "test/runtime/convert/SmallPlans.h"
 #include "test/runtime/io/TestFiles.h"
+
+#include <functional>
+#include <sstream>
 
 using namespace llamarun;
 using namespace llamarun::test;
@@ -57,6 +61,16 @@ TEST(PlanLayout, SidesOfAPlanThatChangesLayouts) {
   EXPECT_NO_THROW(requireLayout(target, *plan, fb::Side::Target));
   expectError(ExitCode::BadInput, {"is laid out for tp2", "converts from ddp4"},
               [&] { requireLayout(target, *plan, fb::Side::Source); });
+}
+
+TEST(PlanLayout, InspectShowsBothLayouts) {
+  std::ostringstream out;
+  auto plan = elementPlan({4, 1}, {1, 2}).load();
+  inspect(*plan, out);
+  EXPECT_NE(out.str().find("layouts     dp=4 x tp=1 to dp=1 x tp=2\n"),
+            std::string::npos)
+      << out.str();
+  EXPECT_NE(inspectJson(*plan).find("\"target_grid\""), std::string::npos);
 }
 
 TEST(PlanLayout, DifferencesAreNamed) {
