@@ -137,11 +137,15 @@ Control::onLost(std::function<void(const PeerFailure &)> call) {
 }
 
 void Control::check() {
+  if (!isLost)
+    return;
   std::lock_guard lock(mutex);
   throwIfLost();
 }
 
 std::optional<PeerFailure> Control::failure() const {
+  if (!isLost)
+    return std::nullopt;
   std::lock_guard lock(mutex);
   return lost;
 }

@@ -11,6 +11,7 @@
 #include "runtime/comm/Peers.h"
 #include "runtime/comm/Watch.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -97,6 +98,9 @@ private:
   bool stopping = false;
   bool written = true; ///< nothing waits to be sent
   std::optional<PeerFailure> lost;
+  /// The same without the mutex: waiting loops ask check() all the time, and
+  /// would keep the thread out.
+  std::atomic<bool> isLost{false};
   std::optional<PeerFailure> suspicion; ///< may be a mere consequence
   Clock::time_point suspectedAt;
   std::vector<std::shared_ptr<Action>> actions; ///< not yet called

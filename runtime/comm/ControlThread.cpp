@@ -287,6 +287,7 @@ void Control::decide(PeerFailure cause) {
   if (lost)
     return;
   lost = std::move(cause);
+  isLost = true;
   if (isHost()) {
     WireWriter message(MessageKind::Failure);
     putFailure(message, *lost);
