@@ -45,6 +45,8 @@ struct Watched {
     if (aborting) {
       lock.unlock(); // not in a thread of the control plane: this may take long
       for (auto &[key, group] : groups)
+        group.refuse();
+      for (auto &[key, group] : groups)
         group.abort();
       lock.lock();
     }

@@ -44,6 +44,9 @@ NcclGroup::NcclGroup(const NcclLibrary &nccl, Peers &peers, std::uint32_t size,
 NcclGroup::~NcclGroup() {
   while (!windows.empty())
     forget(windows.back().pointer);
+  // Half made, it waits for peers that are lost: left to the process's end.
+  if (!connected)
+    return;
   std::lock_guard lock(mutex);
   if (!comm)
     return;
@@ -73,13 +76,16 @@ void NcclGroup::lost(const std::string &why) {
 template <typename Call> void NcclGroup::run(const char *name, Call &&call) {
   ncclResult_t result = ncclInProgress;
   for (bool first = true; result == ncclInProgress; first = false) {
-    if (!first)
+    if (!first) {
       std::this_thread::sleep_for(kPoll);
-    std::unique_lock lock(mutex);
-    if (aborted) {
-      lock.unlock();
-      lost("ended because a peer was lost");
+      peers.check(); // before there is a thread that would abort
     }
+    // Not under the lock: ncclCommAbort may keep it for ever.
+    if (aborted)
+      lost("ended because a peer was lost");
+    std::unique_lock lock(mutex);
+    if (!comm && connected)
+      continue; // aborted this moment
     ncclResult_t asked = ncclSuccess;
     if (first)
       result = call();
@@ -119,6 +125,7 @@ void NcclGroup::connect(const std::string &bytes) {
     return nccl.ncclCommInitRankConfigFn(&comm, static_cast<int>(size), id,
                                          static_cast<int>(mine), &config);
   });
+  connected = true;
 }
 
 void NcclGroup::enqueue(const CollectiveCall &call, cudaStream_t stream) {
@@ -189,7 +196,7 @@ ncclResult_t NcclGroup::asyncError() {
 }
 
 void NcclGroup::abort() noexcept {
-  aborted = true;
+  refuse();
   std::lock_guard lock(mutex);
   if (comm)
     nccl.ncclCommAbortFn(comm);

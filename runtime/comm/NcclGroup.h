@@ -36,7 +36,10 @@ public:
 
   /// From any thread: what went wrong on NCCL's side; ncclSuccess if nothing.
   ncclResult_t asyncError();
-  /// From any thread: ends kernels that wait and fails every later call.
+  /// From any thread: every later call fails.
+  void refuse() noexcept { aborted = true; }
+  /// That, and ends kernels that wait. May wait for ever: kernels over shared
+  /// windows do not listen.
   void abort() noexcept;
 
 private:
@@ -45,7 +48,7 @@ private:
   const std::uint32_t size, mine;
   std::mutex mutex; ///< of comm: calls are short, NCCL never blocks
   ncclComm_t comm = nullptr;
-  std::atomic<bool> aborted{false};
+  std::atomic<bool> aborted{false}, connected{false};
   struct Window {
     void *pointer;
     ncclWindow_t window;

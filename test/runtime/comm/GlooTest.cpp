@@ -65,7 +65,11 @@ void onGrid(unsigned dp, unsigned tp, const std::function<void(Rank &)> &body) {
   runRanks(dp * tp, [&](ThreadPeers &peers) {
     Rank rank(peers, dp, tp);
     body(rank);
-    peers.leave();
+    // A failed assertion ends its rank only: the others must not wait for it.
+    if (testing::Test::HasFatalFailure())
+      peers.fail(Error(ExitCode::PeerLost, "an assertion failed"));
+    else
+      peers.leave();
   });
 }
 
