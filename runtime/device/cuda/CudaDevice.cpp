@@ -19,10 +19,17 @@ class CudaDevice final : public Device, public CudaAccess {
 public:
   explicit CudaDevice(const DeviceOptions &options)
       : context(options.ordinal), memory(context), streams(context),
-        blas(context, streams.get(0), options) {}
+        blas(context, streams.get(0), options), fence(context) {}
 
   const CudaContext &cudaContext() const override { return context; }
-  CUstream cudaStream(StreamId stream) override { return streams.get(stream); }
+  // Our kernels let the next one start as soon as they have started. Ours wait
+  // by themselves; NCCL's kernels for shared windows do not, but may be launched
+  // as if they did. A node between the two makes it an ordinary dependence.
+  CUstream cudaStream(StreamId stream) override {
+    if (streams.endsInKernel(stream))
+      streams.record(fence, stream);
+    return streams.get(stream);
+  }
   // A library may have put in more than one kernel.
   void cudaEnqueued(StreamId stream) override {
     streams.endsInKernel(stream, false);
@@ -198,6 +205,7 @@ private:
   CudaMemory memory;
   CudaStreams streams;
   CudaBlas blas;
+  CudaMark fence;
   std::vector<std::unique_ptr<CudaCode>> codes;
   DeviceRange workspace;   ///< of stream 0; the others' follow
   unsigned workspaces = 0; ///< streams that have one
