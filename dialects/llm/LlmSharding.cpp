@@ -96,10 +96,11 @@ static LoopNest loopsOf(ScatterRowsOp) {
 // The mask is a function of the global element index.
 static LoopNest loopsOf(DropoutOp op) {
   enum { Token, Column, Random, Axis };
-  LoopNest nest{{kParallel, kParallel, kWhole, kWhole},
-                {{Token, Column}, {Random}}};
-  if (op.getPlace())
+  LoopNest nest{{kParallel, kParallel, kWhole}, {{Token, Column}, {Random}}};
+  if (op.getPlace()) {
+    nest.loops.push_back(kWhole);
     nest.values.push_back({Axis});
+  }
   nest.values.push_back({Token, Column});
   return nest;
 }

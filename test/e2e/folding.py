@@ -8,7 +8,7 @@ import json
 import os
 import sys
 
-import accumulation
+import adapter_file
 import tool
 
 ADAPTERS = {
@@ -33,7 +33,7 @@ def train(args, directory, name, adapter, *flags):
     steps = [line for line in lines if "grad_norm" in line]
     evaluation, = [line["eval_loss"] for line in lines if "eval_loss" in line]
     assert len(steps) == 8, len(steps)
-    return steps, evaluation, accumulation.read_tensors(os.path.join(out, "adapter_model.safetensors"))
+    return steps, evaluation, adapter_file.read_tensors(out)
 
 
 def close(a, b, tolerance):
@@ -49,7 +49,7 @@ def compare(args, directory, adapter, *flags):
     assert close(apart_evaluation, evaluation, 1e-5), (adapter, apart_evaluation, evaluation)
     assert apart_tensors.keys() == tensors.keys()
     for name, reference in apart_tensors.items():
-        error = accumulation.relative(tensors[name], reference)
+        error = adapter_file.relative(tensors[name], reference)
         assert error < 1e-3, (adapter, name, error)
     return folded
 
