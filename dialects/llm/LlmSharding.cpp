@@ -406,6 +406,6 @@ void llm::attachShardingInterface(MLIRContext &context) {
       SwigluGradOp, AttentionGradOp, ScatterRowsOp, MatmulOp, ConstantOp,
       GradientStoreOp, PendingGradientOp, OptimizerStepOp,
       // sharded
-      LocalIdsOp, SoftmaxStatsOp, JoinSoftmaxStatsOp, CrossEntropyPartsOp, CrossEntropyPartsGradOp>(
-      context);
+      LocalIdsOp, SoftmaxStatsOp, JoinSoftmaxStatsOp, CrossEntropyPartsOp,
+      CrossEntropyPartsGradOp>(context);
 }

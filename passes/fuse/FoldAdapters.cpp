@@ -129,8 +129,8 @@ private:
         rows, b.getArrayAttr(as), b.getArrayAttr(bs), rankList, scales,
         static_cast<uint64_t>(pad));
     // Which parts of which wholes they are, in the same order.
-    for (StringRef key : {llm::LlmDialect::kWholeShapeAttr,
-                          llm::LlmDialect::kSplitAxesAttr}) {
+    for (StringRef key :
+         {llm::LlmDialect::kWholeShapeAttr, llm::LlmDialect::kSplitAxesAttr}) {
       SmallVector<Attribute> each;
       for (FoldableLayer &layer : group.layers) {
         Attribute part = layer.weight->getAttr(key);

@@ -23,8 +23,9 @@ public:
 
   const CudaContext &cudaContext() const override { return context; }
   // Our kernels let the next one start as soon as they have started. Ours wait
-  // by themselves; NCCL's kernels for shared windows do not, but may be launched
-  // as if they did. A node between the two makes it an ordinary dependence.
+  // by themselves; NCCL's kernels for shared windows do not, but may be
+  // launched as if they did. A node between the two makes it an ordinary
+  // dependence.
   CUstream cudaStream(StreamId stream) override {
     if (streams.endsInKernel(stream))
       streams.record(fence, stream);
