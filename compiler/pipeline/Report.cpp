@@ -1,6 +1,7 @@
 //===- Report.cpp - What a plan costs -------------------------------------===//
 #include "compiler/pipeline/Report.h"
 
+#include "compiler/emit/LocationText.h"
 #include "dialects/plan/PlanDialect.h"
 
 #include "llvm/Support/Format.h"
@@ -15,6 +16,63 @@ std::string grouped(int64_t n) {
   for (int64_t at = static_cast<int64_t>(text.size()) - 3; at > 0; at -= 3)
     text.insert(at, ",");
   return text;
+}
+
+/// Which grid axes, by name: "dp", "dp,tp".
+std::string axisNames(ModuleOp module, ArrayRef<int64_t> axes) {
+  auto grid = module->getAttrOfType<ArrayAttr>(plan::PlanDialect::kGridAttr);
+  std::string names;
+  for (int64_t axis : axes)
+    if (grid && axis >= 0 && axis < static_cast<int64_t>(grid.size()))
+      names += (names.empty() ? "" : ",") +
+               cast<plan::AxisAttr>(grid[axis]).getName().str();
+  return names;
+}
+
+/// What the first program of each kind exchanges, equal ones together. The
+/// other programs differ in the sizes of activations only.
+void printCollectives(ModuleOp module, llvm::raw_ostream &out) {
+  llvm::SmallDenseSet<int> kinds;
+  bool isFirst = true;
+  for (auto program : module.getOps<plan::ProgramOp>()) {
+    if (!kinds.insert(static_cast<int>(program.getKind())).second)
+      continue;
+    struct Line {
+      std::string text, location;
+      int64_t count;
+    };
+    SmallVector<Line> lines;
+    for (auto op : program.getBlock().getOps<plan::CollectiveOp>()) {
+      int64_t bytes = 0;
+      for (Value side : {op.getSource(), op.getTarget()})
+        bytes = std::max(
+            bytes, plan::placeBytes(cast<RankedTensorType>(side.getType()))
+                       .value_or(0));
+      std::string line;
+      llvm::raw_string_ostream(line) << llvm::format(
+          "%-18s %-8s %16s",
+          stringifyCollectiveKind(op.getKind()).str().c_str(),
+          axisNames(module, op.getAxes()).c_str(), grouped(bytes).c_str());
+      auto *known =
+          llvm::find_if(lines, [&](const Line &l) { return l.text == line; });
+      if (known == lines.end())
+        lines.push_back({line, llamac::locationText(op.getLoc()), 1});
+      else
+        ++known->count;
+    }
+    if (lines.empty())
+      continue;
+    if (isFirst)
+      out << "\ncollectives (llamarun inspect lists all programs and predicts "
+             "times)\n"
+          << llvm::format("%-18s %6s %-18s %-8s %16s  %s\n", "program", "count",
+                          "kind", "axes", "bytes each", "first at");
+    isFirst = false;
+    for (const Line &line : lines)
+      out << llvm::format("%-18s %6lld ", program.getSymName().str().c_str(),
+                          static_cast<long long>(line.count))
+          << line.text << "  " << line.location << "\n";
+  }
 }
 
 } // namespace
@@ -53,6 +111,8 @@ void llamac::printReport(ModuleOp module, llvm::raw_ostream &out) {
         static_cast<int64_t>(program.getBytes().value_or(0)) / 1e6,
         static_cast<int64_t>(program.getActivationBytes().value_or(0)) / 1e6);
   }
+
+  printCollectives(module, out);
 
   int64_t bytes[plan::getMaxEnumValForCategory() + 1] = {};
   int64_t total = 0;
