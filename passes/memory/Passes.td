@@ -8,7 +8,9 @@ def AssignStreams : Pass<"memory-assign-streams", "mlir::ModuleOp"> {
     that are written to the gradients run on stream 1, after the main step before
     them; the first step that reads gradients waits for them, and the
     main stream waits for old ones now and then so that what they read does not
-    stay for long. Test: test/passes/memory/assign-streams.mlir.
+    stay for long. Sums of gradients over devices, and all
+    else that goes along the batch axis, run on stream 2, behind what they read.
+    Test: test/passes/memory/assign-streams.mlir.
 
     ```mlir
     plan.gemm %dt transpose_a, %x into %da ...                  // da in @gradients

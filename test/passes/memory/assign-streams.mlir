@@ -192,3 +192,42 @@ module {
     plan.gemm %x, %x into %g m(4) n(4) k(4) lda(4) ldb(4) ldd(4) beta 1.0 : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
   }
 }
+
+// -----
+
+// Sums over the batch run on a third stream, behind the products that they sum; those
+// of activations over tp stay. The norm waits for the last product and the last sum.
+// CHECK-LABEL: plan.program @train_8 kind(train) tokens(8) sequences(2) streams(3) {
+// CHECK: plan.gemm {{.*}} stream(1) waits [0] :
+// CHECK-NEXT: plan.collective all_reduce_sum axes [0] %{{.*}} stream(2) waits [1] :
+// CHECK-NEXT: plan.gemm {{.*}} ldd(4) :
+// CHECK-NEXT: plan.collective all_reduce_sum axes [1] %[[Y:.*]] to %[[Y]] :
+// CHECK-NEXT: plan.gemm {{.*}} stream(1) waits [4] :
+// CHECK-NEXT: plan.collective all_reduce_sum axes [0, 1] %{{.*}} stream(2) waits [5] :
+// CHECK-NEXT: plan.launch @norm reads(%{{.*}}) writes(%{{.*}}) waits [5, 6] :
+module attributes {plan.grid = [#plan.axis<name = "dp", size = 2>, #plan.axis<name = "tp", size = 2>]} {
+  plan.allocation @weights category(weights) bytes(1024)
+  plan.allocation @gradients category(gradients) bytes(1024)
+  plan.allocation @activations category(activations) bytes(0)
+  plan.code_object @code format(cubin) arch("sm_90") data("x")
+  plan.kernel @norm "norm" code_object(@code)
+  plan.program @train_8 kind(train) tokens(8) sequences(2) {
+    %x = plan.buffer in @activations : tensor<8x4xf32>
+    %y = plan.buffer in @activations : tensor<8x4xf32>
+    %w = plan.buffer in @weights at 0 : tensor<4x4xf32>
+    %g0 = plan.buffer in @gradients at 0 : tensor<4x4xf32>
+    %g1 = plan.buffer in @gradients at 64 : tensor<4x4xf32>
+    %r0 = plan.buffer in @gradients at 0 : tensor<16xf32>
+    %r1 = plan.buffer in @gradients at 64 : tensor<16xf32>
+    %all = plan.buffer in @gradients at 0 : tensor<256xf32>
+    %norm = plan.buffer in @activations : tensor<1xf32>
+    plan.fill %x with 1.0 : tensor<8x4xf32>
+    plan.gemm %x transpose_a, %x into %g0 m(4) n(4) k(8) lda(4) ldb(4) ldd(4) : tensor<8x4xf32>, tensor<8x4xf32>, tensor<4x4xf32>
+    plan.collective all_reduce_sum axes [0] %r0 to %r0 : tensor<16xf32>, tensor<16xf32>
+    plan.gemm %x, %w into %y m(8) n(4) k(4) lda(4) ldb(4) ldd(4) : tensor<8x4xf32>, tensor<4x4xf32>, tensor<8x4xf32>
+    plan.collective all_reduce_sum axes [1] %y to %y : tensor<8x4xf32>, tensor<8x4xf32>
+    plan.gemm %y transpose_a, %x into %g1 m(4) n(4) k(8) lda(4) ldb(4) ldd(4) : tensor<8x4xf32>, tensor<8x4xf32>, tensor<4x4xf32>
+    plan.collective all_reduce_sum axes [0, 1] %r1 to %r1 : tensor<16xf32>, tensor<16xf32>
+    plan.launch @norm reads(%all) writes(%norm) grid [1, 1, 1] programmatic : (tensor<256xf32>) -> tensor<1xf32>
+  }
+}
