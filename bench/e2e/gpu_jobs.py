@@ -57,5 +57,5 @@ SHARED_GOLDENS = ["sst2-lora", "stsb-lora", "lm-lora"]
 TOLERANCES = {
     "float32": [],
     "bfloat16": ["--loss-tolerance=0.02", "--grad-norm-tolerance=0.1", "--tensor-tolerance=10",
-                 "--logit-tolerance=0.2"],
+                 "--logit-tolerance=0.1"],
 }
