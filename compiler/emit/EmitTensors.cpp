@@ -9,7 +9,7 @@ using namespace llamac::emit;
 // The enums of the dialect have the values of the schema's.
 static_assert(int(plan::Category::Workspace) == int(fb::Category::Workspace) &&
               int(plan::getMaxEnumValForCategory()) == int(fb::Category::MAX));
-static_assert(int(plan::Role::State) == int(fb::Role::State) &&
+static_assert(int(plan::Role::Uncertainty) == int(fb::Role::Uncertainty) &&
               int(plan::getMaxEnumValForRole()) == int(fb::Role::MAX));
 static_assert(int(plan::Side::Target) == int(fb::Side::Target) &&
               int(plan::getMaxEnumValForSide()) == int(fb::Side::MAX));

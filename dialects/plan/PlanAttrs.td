@@ -30,7 +30,9 @@ def Plan_Role : Plan_Enum<"Role", "what a persistent tensor is for", [
     I32EnumAttrCase<"FirstMoment", 3, "first_moment">,
     I32EnumAttrCase<"SecondMoment", 4, "second_moment">,
     I32EnumAttrCase<"Constant", 5, "constant">,
-    I32EnumAttrCase<"State", 6, "state">]>;
+    I32EnumAttrCase<"State", 6, "state">,
+    I32EnumAttrCase<"Sensitivity", 7, "sensitivity">,
+    I32EnumAttrCase<"Uncertainty", 8, "uncertainty">]>;
 
 def Plan_InitKind : Plan_Enum<"InitKind", "how a tensor gets its first value", [
     I32EnumAttrCase<"Checkpoint", 0, "checkpoint">,

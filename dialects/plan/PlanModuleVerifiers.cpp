@@ -82,7 +82,8 @@ static LogicalResult verifyInit(TensorOp op) {
     return op.emitOpError("init(")
            << stringifyInitKind(kind) << ") takes no number";
   bool accumulated = role == Role::Gradient || role == Role::FirstMoment ||
-                     role == Role::SecondMoment;
+                     role == Role::SecondMoment || role == Role::Sensitivity ||
+                     role == Role::Uncertainty;
   if (accumulated && kind != InitKind::Zero)
     return op.emitOpError("a ")
            << stringifyRole(role) << " must begin with init(zero)";
@@ -158,6 +159,8 @@ static Category categoryFor(Role role) {
   case Role::FirstMoment:
   case Role::SecondMoment:
   case Role::State:
+  case Role::Sensitivity:
+  case Role::Uncertainty:
     return Category::OptimizerState;
   case Role::Constant:
     break;

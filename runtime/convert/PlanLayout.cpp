@@ -17,6 +17,10 @@ std::string roleName(fb::Role role) {
     return "first_moment";
   case fb::Role::SecondMoment:
     return "second_moment";
+  case fb::Role::Sensitivity:
+    return "sensitivity";
+  case fb::Role::Uncertainty:
+    return "uncertainty";
   default:
     return "state";
   }
@@ -57,7 +61,8 @@ std::string show(const CheckpointSplit &split) {
 
 bool isCheckpointed(fb::Role role) {
   return role == fb::Role::Parameter || role == fb::Role::FirstMoment ||
-         role == fb::Role::SecondMoment || role == fb::Role::State;
+         role == fb::Role::SecondMoment || role == fb::Role::State ||
+         role == fb::Role::Sensitivity || role == fb::Role::Uncertainty;
 }
 
 static const auto *axesOf(const Plan &plan, fb::Side side) {

@@ -166,8 +166,9 @@ private:
     tensor.name = reader.string(entry, "name", "tensor");
     tensor.role = reader.string(entry, "role", "tensor");
     std::string where = "tensor " + quoteName(tensor.key());
-    static constexpr std::string_view kRoles[] = {"parameter", "first_moment",
-                                                  "second_moment", "state"};
+    static constexpr std::string_view kRoles[] = {
+        "parameter", "first_moment", "second_moment",
+        "state",     "sensitivity",  "uncertainty"};
     if (std::ranges::find(kRoles, tensor.role) == std::end(kRoles))
       reader.reject(where, ": unknown role");
     auto dtype = parseDType(reader.string(entry, "dtype", where));

@@ -287,6 +287,10 @@ const char *nameOf(fb::Role role) {
     return "constant";
   case fb::Role::State:
     return "state";
+  case fb::Role::Sensitivity:
+    return "sensitivity";
+  case fb::Role::Uncertainty:
+    return "uncertainty";
   }
   return "unknown";
 }

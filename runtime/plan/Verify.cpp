@@ -2,8 +2,6 @@
 
 #include "runtime/plan/VerifyContext.h"
 
-#include <cmath>
-
 namespace llamarun {
 namespace verify {
 
@@ -33,24 +31,6 @@ std::string_view checkName(const Context &context,
   context.require(name && name->size() != 0, what, " is missing");
   checkText(context, name, what);
   return viewOf(name);
-}
-
-template <typename Strings>
-static void checkStrings(const Context &context, const Strings *strings,
-                         const char *what) {
-  for (std::size_t i = 0; i < sizeOf(strings); ++i)
-    checkName(context, strings->Get(i), what);
-}
-
-static void checkPatterns(
-    const Context &context,
-    const flatbuffers::Vector<flatbuffers::Offset<fb::Pattern>> *patterns,
-    const char *what) {
-  for (std::size_t i = 0; i < sizeOf(patterns); ++i) {
-    checkName(context, patterns->Get(i)->key(), what);
-    context.require(std::isfinite(patterns->Get(i)->value()), what,
-                    " has a value that is not finite");
-  }
 }
 
 static void checkTarget(const Context &context) {
@@ -121,19 +101,6 @@ static void checkTask(const Context &context) {
                   "task: batch, max_length or accumulation is 0");
 }
 
-static void checkAdapter(const Context &context) {
-  auto *adapter = context.plan.adapter();
-  context.require(adapter, "no adapter");
-  checkName(context, adapter->kind(), "adapter kind");
-  context.require(std::isfinite(adapter->alpha()) && adapter->dropout() >= 0 &&
-                      adapter->dropout() < 1,
-                  "adapter: bad alpha or dropout");
-  checkStrings(context, adapter->targets(), "adapter target");
-  checkStrings(context, adapter->modules(), "adapter module");
-  checkPatterns(context, adapter->rank_pattern(), "adapter rank pattern");
-  checkPatterns(context, adapter->alpha_pattern(), "adapter alpha pattern");
-}
-
 void checkHeader(Context &context) {
   auto &plan = context.plan;
   checkName(context, plan.compiler_version(), "compiler version");
@@ -188,6 +155,7 @@ void verifyPlan(const fb::Plan &plan, const std::string &name) {
   verify::checkHeader(context);
   verify::checkMemory(context);
   verify::checkTensors(context);
+  verify::checkAdapterTensors(context);
   verify::checkCode(context);
   verify::checkPrograms(context);
   verify::checkCollectives(context);

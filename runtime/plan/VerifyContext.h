@@ -98,9 +98,11 @@ void checkWritable(const Context &context, std::uint64_t index,
 std::string show(const flatbuffers::Vector<std::uint64_t> *shape);
 
 // Each part assumes that the parts before it have passed.
-void checkHeader(Context &context);   ///< target, grid, model, task, adapter
-void checkMemory(Context &context);   ///< allocations, buffers; fills ranges
-void checkTensors(Context &context);  ///< tensors, constants
+void checkHeader(Context &context);  ///< target, grid, model, task, adapter
+void checkMemory(Context &context);  ///< allocations, buffers; fills ranges
+void checkTensors(Context &context); ///< tensors, constants
+void checkAdapter(const Context &context);  ///< part of checkHeader
+void checkAdapterTensors(Context &context); ///< AdaLoRA's factors and state
 void checkCode(Context &context);     ///< code objects, kernels, locations
 void checkPrograms(Context &context); ///< bindings and steps
 void checkBindings(Context &context, const fb::Program &program);

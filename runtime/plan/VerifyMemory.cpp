@@ -156,6 +156,8 @@ static fb::Category categoryFor(fb::Role role) {
   case fb::Role::FirstMoment:
   case fb::Role::SecondMoment:
   case fb::Role::State:
+  case fb::Role::Sensitivity:
+  case fb::Role::Uncertainty:
     return fb::Category::OptimizerState;
   case fb::Role::Constant:
     break;
@@ -170,9 +172,11 @@ static void checkInit(const Context &context, const fb::Tensor &tensor) {
   context.require(std::isfinite(init->a()), "init value is not finite");
   bool accumulated = tensor.role() == fb::Role::Gradient ||
                      tensor.role() == fb::Role::FirstMoment ||
-                     tensor.role() == fb::Role::SecondMoment;
+                     tensor.role() == fb::Role::SecondMoment ||
+                     tensor.role() == fb::Role::Sensitivity ||
+                     tensor.role() == fb::Role::Uncertainty;
   context.require(!accumulated || init->kind() == fb::InitKind::Zero,
-                  "a gradient or moment must begin as zero");
+                  "a gradient, moment or average must begin as zero");
   bool data = init->kind() == fb::InitKind::Data;
   context.require(tensor.role() != fb::Role::Constant || data,
                   "a constant needs data");
@@ -257,7 +261,8 @@ static void checkFamilies(Context &context, const ByName &byName) {
     context.where = "tensor '" + std::string(key.name) + "': ";
     // One flat buffer: the optimizer goes over it element by element.
     if (role == fb::Role::Parameter || role == fb::Role::Gradient ||
-        role == fb::Role::FirstMoment || role == fb::Role::SecondMoment)
+        role == fb::Role::FirstMoment || role == fb::Role::SecondMoment ||
+        role == fb::Role::Sensitivity || role == fb::Role::Uncertainty)
       checkPacked(context, tensor->buffer(), nameOf(role));
     if (role == fb::Role::Parameter) {
       auto &range = context.ranges[tensor->buffer()];
@@ -286,6 +291,17 @@ static void checkFamilies(Context &context, const ByName &byName) {
                role == fb::Role::SecondMoment) {
       context.require(byName.count(with(fb::Role::Parameter)), nameOf(role),
                       " of something that is no parameter");
+    } else if (role == fb::Role::Sensitivity || role == fb::Role::Uncertainty) {
+      auto found = byName.find(with(fb::Role::Parameter));
+      context.require(found != byName.end(), nameOf(role),
+                      " of something that is no parameter");
+      auto &mine = context.buffer(tensor->buffer());
+      auto &its = context.buffer(found->second->buffer());
+      context.require(mine.dtype() == fb::DType::F32 &&
+                          show(mine.shape()) == show(its.shape()),
+                      "its ", nameOf(role), " is ", nameOf(mine.dtype()), " ",
+                      show(mine.shape()), " instead of f32 ",
+                      show(its.shape()));
     } else if (role == fb::Role::Weight) {
       context.require(!byName.count(with(fb::Role::Parameter)),
                       "both a frozen weight and a parameter");

@@ -33,7 +33,8 @@ std::vector<Value> inputsOf(const Context &context,
           {"cu_seqlens", I32, {b + 1}}, {"last_token", I32, {b}},
           {"pool_index", I32, {t}},     labels,
           {"loss_scale", F32, {1}},     {"hyper", F64, {8}},
-          {"random", I64, {2}},         {"grid_index", I32, {axes}}};
+          {"random", I64, {2}},         {"grid_index", I32, {axes}},
+          {"adalora", I64, {2}}};
 }
 
 std::vector<Value> outputsOf(const Context &context,
@@ -45,10 +46,10 @@ std::vector<Value> outputsOf(const Context &context,
   std::uint64_t width = task->head() == fb::Head::CausalLM
                             ? context.plan.model()->vocab_size()
                             : task->labels();
-  return {{"loss", F32, {1}},
-          {"logits", F32, {program.sequences(), width}},
-          {"grad_norm", F32, {1}},
-          {"learning_rate", F32, {1}}};
+  return {
+      {"loss", F32, {1}},      {"logits", F32, {program.sequences(), width}},
+      {"grad_norm", F32, {1}}, {"learning_rate", F32, {1}},
+      {"task_loss", F32, {1}}, {"regulariser", F32, {1}}};
 }
 
 std::vector<std::string_view> requiredInputs(fb::ProgramKind kind) {
@@ -64,6 +65,11 @@ std::vector<std::string_view> requiredInputs(fb::ProgramKind kind) {
     break;
   }
   return {"input_ids", "positions", "cu_seqlens"};
+}
+
+/// Whether a plan's adapter needs what other adapters do not have.
+bool isAdaLora(const Context &context) {
+  return context.plan.adapter()->adalora() != nullptr;
 }
 
 std::vector<std::string_view> requiredOutputs(fb::ProgramKind kind) {
@@ -134,10 +140,15 @@ void checkBindings(Context &context, const fb::Program &program) {
     hasLoss |= viewOf(program.outputs()->Get(i)->name()) == "loss";
   if (program.kind() == fb::ProgramKind::Evaluate && hasLoss)
     required.insert(required.end(), {"labels", "loss_scale"});
+  auto outputs = requiredOutputs(program.kind());
+  if (isAdaLora(context) && program.kind() == fb::ProgramKind::Train) {
+    required.push_back("adalora");
+    outputs.push_back("task_loss");
+  }
   checkSide(context, program.inputs(), inputsOf(context, program), required,
             fb::Category::Inputs, "input");
-  checkSide(context, program.outputs(), outputsOf(context, program),
-            requiredOutputs(program.kind()), fb::Category::Outputs, "output");
+  checkSide(context, program.outputs(), outputsOf(context, program), outputs,
+            fb::Category::Outputs, "output");
 }
 
 void checkPrograms(Context &context) {

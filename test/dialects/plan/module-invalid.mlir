@@ -137,6 +137,18 @@ plan.tensor "t" role(gradient) in @g at 0 : tensor<4xf32> init(value, 1.0)
 
 // -----
 
+plan.allocation @s category(optimizer_state) bytes(256)
+// expected-error @+1 {{a sensitivity must begin with init(zero)}}
+plan.tensor "t" role(sensitivity) in @s at 0 : tensor<4xf32> init(value, 1.0)
+
+// -----
+
+plan.allocation @p category(parameters) bytes(256)
+// expected-error @+1 {{a uncertainty cannot lie in an allocation for parameters}}
+plan.tensor "t" role(uncertainty) in @p at 0 : tensor<4xf32> init(zero)
+
+// -----
+
 plan.allocation @w category(weights) bytes(256)
 // expected-error @+1 {{init(checkpoint) takes no number}}
 plan.tensor "t" role(weight) in @w at 0 : tensor<4xf32> init(checkpoint, 1.0)

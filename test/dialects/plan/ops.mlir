@@ -43,6 +43,10 @@ module attributes {
   plan.tensor "b" role(parameter) in @parameters at 64 : tensor<4xf32> init(zero) part(source, 0)
   // CHECK: plan.tensor "b" role(parameter) in @parameters at 128 : tensor<2xf32> init(zero) global [4] sharding {{\[}}[0]] part(target, 1)
   plan.tensor "b" role(parameter) in @parameters at 128 : tensor<2xf32> init(zero) global [4] sharding [[0]] part(target, 1)
+  // CHECK: plan.tensor "a.lora_A" role(sensitivity) in @moments at 2048 : tensor<8x8xf32> init(zero)
+  plan.tensor "a.lora_A" role(sensitivity) in @moments at 2048 : tensor<8x8xf32> init(zero)
+  // CHECK: plan.tensor "a.lora_A" role(uncertainty) in @moments at 2304 : tensor<8x8xf32> init(zero)
+  plan.tensor "a.lora_A" role(uncertainty) in @moments at 2304 : tensor<8x8xf32> init(zero)
   // CHECK: plan.tensor "powers" role(state) in @moments at 64 : tensor<2xf64> init(data from @ones)
   plan.tensor "powers" role(state) in @moments at 64 : tensor<2xf64> init(data from @ones)
 
