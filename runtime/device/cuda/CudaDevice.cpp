@@ -22,12 +22,10 @@ public:
         blas(context, streams.get(0), options), fence(context) {}
 
   const CudaContext &cudaContext() const override { return context; }
-  // Our kernels let the next one start as soon as they have started. Ours wait
-  // by themselves; NCCL's kernels for shared windows do not, but may be
-  // launched as if they did. A node between the two makes it an ordinary
-  // dependence.
+  // An event between our kernel and the library's: outside a capture nothing
+  // else keeps the library's from starting early (CudaStreams::startsEarly).
   CUstream cudaStream(StreamId stream) override {
-    if (streams.endsInKernel(stream))
+    if (streams.endsInKernel(stream) && !streams.isCapturing())
       streams.record(fence, stream);
     return streams.get(stream);
   }
@@ -141,8 +139,10 @@ public:
   }
   void launch(StreamId stream, const LaunchCall &call) override {
     auto *on = streams.get(stream);
-    cudaLaunch(context, on, call,
-               call.programmatic && streams.endsInKernel(stream));
+    bool early = call.programmatic && streams.endsInKernel(stream);
+    if (early)
+      streams.startsEarly(static_cast<CUfunction>(call.kernel));
+    cudaLaunch(context, on, call, early);
     streams.endsInKernel(stream, true);
   }
   void copy(StreamId stream, DeviceRange target, DeviceRange source) override {

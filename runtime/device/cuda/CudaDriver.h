@@ -66,6 +66,11 @@ namespace llamarun {
   X(cuEventQuery)                                                              \
   X(cuEventElapsedTime)                                                        \
   X(cuEventDestroy)                                                            \
+  X(cuGraphGetEdges)                                                           \
+  X(cuGraphAddDependencies)                                                    \
+  X(cuGraphRemoveDependencies)                                                 \
+  X(cuGraphNodeGetType)                                                        \
+  X(cuGraphKernelNodeGetParams)                                                \
   X(cuGraphInstantiateWithFlags)                                               \
   X(cuGraphUpload)                                                             \
   X(cuGraphLaunch)                                                             \

@@ -5,6 +5,7 @@
 #include "runtime/device/cuda/CudaContext.h"
 
 #include <memory>
+#include <unordered_set>
 #include <vector>
 
 namespace llamarun {
@@ -70,6 +71,13 @@ public:
     tails[stream] = kernel;
   }
 
+  /// This kernel waits by itself for the one before it. Our kernels let the
+  /// next one start as soon as they have started; NCCL's kernels for shared
+  /// windows (2.27 to 2.29) are launched as if they waited, and do not. So in a
+  /// captured graph every other kernel waits for the whole one before it.
+  void startsEarly(CUfunction kernel) { waiting.insert(kernel); }
+  bool isCapturing() const { return captured > 0; }
+
   /// In a capture: a node that records the event whenever the graph runs.
   void record(CudaMark &mark, StreamId stream);
 
@@ -84,10 +92,12 @@ private:
   std::vector<CUstream> streams;
   std::vector<bool> tails;     ///< by stream
   std::vector<CUevent> events; ///< of this capture
-  unsigned captured = 0;       ///< streams of the capture, 0 outside one
+  std::unordered_set<CUfunction> waiting;
+  unsigned captured = 0; ///< streams of the capture, 0 outside one
 
   void grow(unsigned count);
   void dropEvents();
+  void finishEdges(CUgraph graph);
 };
 
 } // namespace llamarun
