@@ -153,11 +153,19 @@ private:
     auto modules = strings(a.getModules(), "modules");
     auto ranks = patterns(a.getRankPattern(), "rank_pattern");
     auto alphas = patterns(a.getAlphaPattern(), "alpha_pattern");
+    flatbuffers::Offset<fb::AdaLora> adalora;
+    if (llm::AdaLoraAttr budget = a.getAdalora())
+      adalora = fb::CreateAdaLora(
+          b, u32(budget.getTargetRank(), "target rank of the adapter"),
+          budget.getTinit(), budget.getTfinal(), budget.getDeltaT(),
+          budget.getBeta1().getValueAsDouble(),
+          budget.getBeta2().getValueAsDouble(),
+          budget.getOrthRegWeight().getValueAsDouble(), budget.getTotalStep());
     return fb::CreateAdapter(b, kind, u32(a.getRank(), "rank of the adapter"),
                              a.getAlpha().getValueAsDouble(),
                              a.getDropout().getValueAsDouble(),
                              a.getUseRslora(), targets, a.getTargetsIsRegex(),
-                             modules, ranks, alphas);
+                             modules, ranks, alphas, adalora);
   }
 };
 

@@ -3,7 +3,7 @@
 // After an optimizer step: every adapter factor, f32 in the flat parameters,
 // goes times its scale and rounded into its place in the stored weights
 // [[W, sB],[A, 0]].
-//   reads  params f32 [R, 1024]; table i64 [S, 6], see FoldPlace.h
+//   reads  params f32 [R, 1024]; table i64 [S, 7], see FoldPlace.h
 //   writes weights bf16 or f32: the base of the allocation, 16-byte aligned;
 //          only the elements that the table names
 //   scalars S, R
@@ -39,9 +39,9 @@ __device__ inline void storeOne(float *target, float x) { *target = x; }
 /// Eight elements from `element` on, x, in the segment at `index` or a later
 /// one; returns which.
 template <typename T>
-__device__ inline int64_t place(T *weights, const int64_t *table,
-                                int64_t segments, int64_t index,
-                                int64_t element, float4 low, float4 high) {
+__device__ inline int64_t
+place(T *weights, const float *params, const int64_t *table, int64_t segments,
+      int64_t index, int64_t element, float4 low, float4 high) {
   while (index + 1 < segments && table[(index + 1) * kFoldFields] <= element)
     ++index;
   FoldSegment segment = foldSegment(table, index);
@@ -51,6 +51,17 @@ __device__ inline int64_t place(T *weights, const int64_t *table,
   float scale = __uint_as_float(uint32_t(segment.scaleBits));
   float x[8] = {low.x * scale,  low.y * scale,  low.z * scale,  low.w * scale,
                 high.x * scale, high.y * scale, high.z * scale, high.w * scale};
+  if (segment.scales >= 0) {
+    uint32_t columns = uint32_t(segment.columns);
+    bool oneRow = segment.columns % 8 == 0;
+    float first = params[segment.scales + uint32_t(e) / columns];
+#pragma unroll
+    for (int i = 0; i < 8; ++i)
+      if (oneRow)
+        x[i] *= first;
+      else if (i < rest)
+        x[i] *= params[segment.scales + uint32_t(e + i) / columns];
+  }
   if (rest >= 8 && foldsByEight(segment)) {
     storeEight(weights + foldTarget(segment, e), x);
     return index;
@@ -92,8 +103,8 @@ __device__ inline void fold(const float *params, const int64_t *table,
 #pragma unroll
   for (int i = 0; i < kFoldRows; ++i)
     if (element + i * kFoldRow < end)
-      index = place(weights, table, segments, index, element + i * kFoldRow,
-                    low[i], high[i]);
+      index = place(weights, params, table, segments, index,
+                    element + i * kFoldRow, low[i], high[i]);
 }
 
 } // namespace

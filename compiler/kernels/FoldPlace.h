@@ -3,13 +3,14 @@
 // Index arithmetic of fold_factors, shared by the kernel and a test that runs
 // without a GPU (test/compiler/kernels/FoldPlaceTest.cpp).
 //
-// The table has a row of six i64 for each segment, sorted by the first:
+// The table has a row of seven i64 for each segment, sorted by the first:
 //   first    its first element in the flat parameters, a multiple of 16
 //   count    its elements; gaps between segments are padding
 //   columns  its columns: element e is row e / columns, column e % columns
 //   target   element of the weights where its row 0 goes
 //   pitch    elements from row to row there
 //   scale    bits of a float, in the low half
+//   scales   first of the parameters that scale its rows, one each, or -1
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -20,18 +21,18 @@
 
 namespace llamac::kernels {
 
-constexpr int kFoldFields = 6;
+constexpr int kFoldFields = 7;
 constexpr int kFoldRow = 1024; // elements in a row of the flat buffer
 constexpr int kFoldRows = 4;   // rows of a block
 
 struct FoldSegment {
-  int64_t first, count, columns, target, pitch, scaleBits;
+  int64_t first, count, columns, target, pitch, scaleBits, scales;
 };
 
 LLAMAC_HOST_DEVICE inline FoldSegment foldSegment(const int64_t *table,
                                                   int64_t index) {
   const int64_t *row = table + index * kFoldFields;
-  return {row[0], row[1], row[2], row[3], row[4], row[5]};
+  return {row[0], row[1], row[2], row[3], row[4], row[5], row[6]};
 }
 
 /// The element of the weights for element `e` < count of a segment.

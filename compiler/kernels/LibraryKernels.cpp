@@ -209,8 +209,9 @@ std::vector<int64_t> foldTable(std::vector<FoldEntry> entries) {
       [](const FoldEntry &a, const FoldEntry &b) { return a.first < b.first; });
   std::vector<int64_t> table;
   for (const FoldEntry &e : entries)
-    table.insert(table.end(), {e.first, e.count, e.columns, e.target, e.pitch,
-                               int64_t(std::bit_cast<uint32_t>(e.scale))});
+    table.insert(table.end(),
+                 {e.first, e.count, e.columns, e.target, e.pitch,
+                  int64_t(std::bit_cast<uint32_t>(e.scale)), e.scales});
   return table;
 }
 

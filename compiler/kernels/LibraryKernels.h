@@ -41,7 +41,19 @@ enum class LibraryBuffer {
   Weights,
   GemmA,
   GemmB,
-  GemmD
+  GemmD,
+  Gradients,
+  TripletTable,
+  Grams,
+  Norms,
+  Sensitivity,
+  Uncertainty,
+  Allocation,
+  Scores,
+  Kept,
+  NewGradients, // the same memory as Gradients, Params and Kept
+  NewParams,
+  NewKept
 };
 
 /// One launch. Threads and blocks are counts; sharedBytes is dynamic shared
@@ -102,9 +114,10 @@ int64_t attentionDeltaBytes(const std::vector<LibraryLaunch> &launches,
 struct FoldEntry {
   int64_t first, count, columns, target, pitch;
   float scale;
+  int64_t scales = -1;
 };
 
-/// The table's i64 values, [entries, 6], sorted by `first`.
+/// The table's i64 values, [entries, 7], sorted by `first`.
 std::vector<int64_t> foldTable(std::vector<FoldEntry> entries);
 
 /// fold_factors over `rows` rows of 1024 parameters and `segments` >= 1 rows of

@@ -1,7 +1,9 @@
 //===- AdapterOptions.cpp - The text of --adapter -------------------------===//
 #include "compiler/options/CompilerOptions.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringRef.h"
 
 #include <cmath>
@@ -16,23 +18,88 @@ llvm::Error bad(llvm::StringRef key, llvm::StringRef value,
                                  "' is not " + wanted);
 }
 
-bool isKey(llvm::StringRef word) {
-  static constexpr llvm::StringLiteral keys[] = {"r", "alpha", "dropout",
-                                                 "use_rslora", "targets"};
-  return llvm::is_contained(keys, word) || word.starts_with("rank_pattern.") ||
+constexpr llvm::StringLiteral kLoraKeys[] = {"r", "alpha", "dropout",
+                                             "use_rslora", "targets"};
+constexpr llvm::StringLiteral kAdaLoraKeys[] = {
+    "init_r",     "target_r", "tinit",   "tfinal",
+    "deltaT",     "beta1",    "beta2",   "alpha",
+    "total_step", "dropout",  "targets", "orth_reg_weight"};
+
+bool isKey(llvm::StringRef kind, llvm::StringRef word) {
+  if (kind == "adalora")
+    return llvm::is_contained(kAdaLoraKeys, word);
+  return llvm::is_contained(kLoraKeys, word) ||
+         word.starts_with("rank_pattern.") ||
          word.starts_with("alpha_pattern.");
+}
+
+llvm::Error setInteger(int64_t &to, int64_t least, llvm::StringRef key,
+                       llvm::StringRef value) {
+  int64_t number = 0;
+  if (value.getAsInteger(10, number) || number < least)
+    return bad(key, value,
+               least ? "a positive integer" : "an integer of at least 0");
+  to = number;
+  return llvm::Error::success();
+}
+
+/// A number in (low, high).
+llvm::Error setNumber(double &to, double high, llvm::StringRef key,
+                      llvm::StringRef value, llvm::StringRef wanted) {
+  double number = 0;
+  if (value.getAsDouble(number) || !(number > 0) || !(number < high))
+    return bad(key, value, wanted);
+  to = number;
+  return llvm::Error::success();
+}
+
+llvm::Error setPattern(AdapterOptions &options, llvm::StringRef key,
+                       llvm::StringRef value) {
+  auto [kind, module] = key.split('.');
+  if (kind == "rank_pattern") {
+    int64_t rank;
+    if (module.empty() || value.getAsInteger(10, rank) || rank < 1)
+      return bad(key, value, "a positive integer");
+  } else {
+    double number;
+    if (module.empty() || value.getAsDouble(number) || !(number > 0) ||
+        !std::isfinite(number))
+      return bad(key, value, "a positive number");
+  }
+  (kind == "rank_pattern" ? options.rankPattern : options.alphaPattern)
+      .push_back((module + "=" + value).str());
+  return llvm::Error::success();
 }
 
 llvm::Error set(AdapterOptions &options, llvm::StringRef key,
                 llvm::StringRef value) {
-  if (key == "r") {
-    if (value.getAsInteger(10, options.rank) || options.rank < 1)
-      return bad(key, value, "a positive integer");
-  } else if (key == "alpha") {
-    if (value.getAsDouble(options.alpha) || !(options.alpha > 0) ||
-        !std::isfinite(options.alpha))
-      return bad(key, value, "a positive number");
-  } else if (key == "dropout") {
+  AdapterOptions::AdaLora &ada = options.adalora;
+  if (key == "r")
+    return setInteger(options.rank, 1, key, value);
+  if (key == "init_r")
+    return setInteger(ada.initR, 1, key, value);
+  if (key == "target_r")
+    return setInteger(ada.targetR, 1, key, value);
+  if (key == "tinit")
+    return setInteger(ada.tinit, 0, key, value);
+  if (key == "tfinal")
+    return setInteger(ada.tfinal, 0, key, value);
+  if (key == "deltaT")
+    return setInteger(ada.deltaT, 1, key, value);
+  if (key == "total_step")
+    return setInteger(ada.totalStep, 0, key, value);
+  if (key == "beta1" || key == "beta2")
+    return setNumber(key == "beta1" ? ada.beta1 : ada.beta2, 1, key, value,
+                     "a number in (0, 1)");
+  if (key == "orth_reg_weight") {
+    if (value.getAsDouble(ada.orthRegWeight) || !(ada.orthRegWeight >= 0) ||
+        !std::isfinite(ada.orthRegWeight))
+      return bad(key, value, "a number of at least 0");
+    return llvm::Error::success();
+  }
+  if (key == "alpha")
+    return setNumber(options.alpha, INFINITY, key, value, "a positive number");
+  if (key == "dropout") {
     if (value.getAsDouble(options.dropout) ||
         !(options.dropout >= 0 && options.dropout < 1))
       return bad(key, value, "a number in [0, 1)");
@@ -45,20 +112,22 @@ llvm::Error set(AdapterOptions &options, llvm::StringRef key,
       return bad(key, value, "a module name, all-linear or regex:...");
     options.targets = {value.str()};
   } else {
-    auto [kind, module] = key.split('.');
-    if (kind == "rank_pattern") {
-      int64_t rank;
-      if (module.empty() || value.getAsInteger(10, rank) || rank < 1)
-        return bad(key, value, "a positive integer");
-    } else {
-      double number;
-      if (module.empty() || value.getAsDouble(number) || !(number > 0) ||
-          !std::isfinite(number))
-        return bad(key, value, "a positive number");
-    }
-    (kind == "rank_pattern" ? options.rankPattern : options.alphaPattern)
-        .push_back((module + "=" + value).str());
+    return setPattern(options, key, value);
   }
+  return llvm::Error::success();
+}
+
+/// What only makes sense together; PEFT's checks (tuners/adalora/config.py).
+llvm::Error checkBudget(const AdapterOptions::AdaLora &ada) {
+  if (ada.targetR > ada.initR)
+    return llvm::createStringError(
+        "--adapter: target_r=" + llvm::Twine(ada.targetR) +
+        " is above init_r=" + llvm::Twine(ada.initR) + ": ranks only fall");
+  if (ada.totalStep > 0 && ada.tinit >= ada.totalStep - ada.tfinal)
+    return llvm::createStringError(
+        "--adapter: tinit=" + llvm::Twine(ada.tinit) +
+        " leaves no step for allocation: it must be below total_step=" +
+        llvm::Twine(ada.totalStep) + " less tfinal=" + llvm::Twine(ada.tfinal));
   return llvm::Error::success();
 }
 
@@ -70,17 +139,18 @@ llvm::Expected<AdapterOptions> AdapterOptions::parse(llvm::StringRef text) {
   options.kind = kind.str();
   if (kind == "none" && rest.empty())
     return options;
-  if (kind != "lora")
+  if (kind != "lora" && kind != "adalora")
     return llvm::createStringError(
         "--adapter: '" + kind +
-        "' is unknown; known: lora:r=..,alpha=..,dropout=..,targets=.., none");
+        "' is unknown; known: lora:r=..,alpha=..,dropout=..,targets=.., "
+        "adalora:init_r=..,target_r=..,targets=.., none");
   llvm::SmallVector<llvm::StringRef> words;
   if (!rest.empty())
     rest.split(words, ',');
   llvm::StringRef last;
   for (llvm::StringRef word : words) {
     auto [key, value] = word.split('=');
-    if (isKey(key) && word.contains('=')) {
+    if (isKey(kind, key) && word.contains('=')) {
       last = key;
       if (llvm::Error error = set(options, key, value))
         return error;
@@ -93,10 +163,15 @@ llvm::Expected<AdapterOptions> AdapterOptions::parse(llvm::StringRef text) {
         options.targets.push_back(word.str());
     } else {
       return llvm::createStringError(
-          "--adapter: '" + word +
-          "' is no option of lora; there are r, alpha, dropout, use_rslora, "
-          "targets, rank_pattern.<module>, alpha_pattern.<module>");
+          "--adapter: '" + word + "' is no option of " + kind + "; there are " +
+          (kind == "adalora" ? llvm::join(llvm::ArrayRef(kAdaLoraKeys), ", ")
+                             : llvm::join(llvm::ArrayRef(kLoraKeys), ", ") +
+                                   ", rank_pattern.<module>, "
+                                   "alpha_pattern.<module>"));
     }
   }
+  if (kind == "adalora")
+    if (llvm::Error error = checkBudget(options.adalora))
+      return error;
   return options;
 }

@@ -12,7 +12,7 @@ namespace llamac {
 
 /// `--adapter=lora:r=16,alpha=32,dropout=0.05,targets=q_proj,v_proj`.
 struct AdapterOptions {
-  std::string kind = "none"; // "lora" or "none"
+  std::string kind = "none"; // "lora", "adalora" or "none"
   int64_t rank = 8;
   double alpha = 8;
   double dropout = 0;
@@ -20,6 +20,14 @@ struct AdapterOptions {
   /// PEFT's default for Llama (utils/constants.py).
   std::vector<std::string> targets = {"q_proj", "v_proj"};
   std::vector<std::string> rankPattern, alphaPattern; // key=number
+
+  /// AdaLoRA's, with PEFT's names and defaults (tuners/adalora/config.py);
+  /// totalStep 0: the length of the training.
+  struct AdaLora {
+    int64_t initR = 12, targetR = 8;
+    int64_t tinit = 0, tfinal = 0, deltaT = 1, totalStep = 0;
+    double beta1 = 0.85, beta2 = 0.85, orthRegWeight = 0.5;
+  } adalora;
 
   /// A word without '=' continues the list of the key before it; a regex,
   /// `targets=regex:...`, takes the rest of the text up to the next `key=`.

@@ -45,6 +45,24 @@ void buildGraph(OpPassManager &pm, const CompilerOptions &o) {
   pm.addPass(createVerifyGraph());
 }
 
+AttachAdaloraOptions adaLoraOptions(const AdapterOptions &adapter) {
+  const AdapterOptions::AdaLora &budget = adapter.adalora;
+  AttachAdaloraOptions o;
+  o.initR = budget.initR;
+  o.targetR = budget.targetR;
+  o.alpha = adapter.alpha;
+  o.dropout = adapter.dropout;
+  o.tinit = budget.tinit;
+  o.tfinal = budget.tfinal;
+  o.deltaT = budget.deltaT;
+  o.beta1 = budget.beta1;
+  o.beta2 = budget.beta2;
+  o.orthRegWeight = budget.orthRegWeight;
+  o.totalStep = budget.totalStep;
+  o.targets.assign(adapter.targets.begin(), adapter.targets.end());
+  return o;
+}
+
 void buildTrain(OpPassManager &pm, const CompilerOptions &o) {
   if (o.adapter.kind == "lora") {
     AttachLoraOptions lora;
@@ -58,9 +76,12 @@ void buildTrain(OpPassManager &pm, const CompilerOptions &o) {
     lora.alphaPattern.assign(o.adapter.alphaPattern.begin(),
                              o.adapter.alphaPattern.end());
     pm.addPass(createAttachLora(lora));
+  } else if (o.adapter.kind == "adalora") {
+    pm.addPass(createAttachAdalora(adaLoraOptions(o.adapter)));
   }
   pm.addPass(createDifferentiate());
   pm.addPass(createAttachOptimizer());
+  pm.addPass(createAttachAllocation());
   pm.addPass(createVerifyTrain());
 }
 
@@ -84,6 +105,7 @@ void buildFused(OpPassManager &pm, const CompilerOptions &o) {
   pm.addPass(createLowerGathers());
   pm.addPass(createFuseMatmulAdd());
   pm.addPass(createLowerOptimizer());
+  pm.addPass(createLowerTriplets());
   pm.addPass(createShareSoftmax());
   pm.addPass(createLowerToRowwise());
   pm.addPass(createFuseRowwise());

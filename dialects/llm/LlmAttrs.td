@@ -54,18 +54,32 @@ def Llm_Task : Llm_Attr<"Task", "task"> {
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
+def Llm_AdaLora : Llm_Attr<"AdaLora", "adalora"> {
+  let summary = "what AdaLoRA's budget needs, in PEFT's terms";
+  let description = [{
+    `total_step` 0 stands for the length of the training. Source: PEFT
+    tuners/adalora/config.py.
+  }];
+  let parameters = (ins "int64_t":$target_rank, "int64_t":$tinit, "int64_t":$tfinal, "int64_t":$delta_t,
+                        "::mlir::FloatAttr":$beta1, "::mlir::FloatAttr":$beta2,
+                        "::mlir::FloatAttr":$orth_reg_weight, "int64_t":$total_step);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
 def Llm_Adapter : Llm_Attr<"Adapter", "adapter"> {
   let summary = "the adapter a plan trains, in PEFT's terms";
   let description = [{
     `targets` is what the user gave, `modules` what it matched. `rank_pattern`
-    and `alpha_pattern` map PEFT keys to numbers.
+    and `alpha_pattern` map PEFT keys to numbers. Kind "adalora" has `adalora`; its
+    rank is init_r.
   }];
   let parameters = (ins StringRefParameter<"kind">:$kind, "int64_t":$rank, "::mlir::FloatAttr":$alpha,
                         "::mlir::FloatAttr":$dropout, "bool":$use_rslora,
                         "::mlir::ArrayAttr":$targets, "bool":$targets_is_regex,
                         "::mlir::ArrayAttr":$modules,
                         "::mlir::DictionaryAttr":$rank_pattern,
-                        "::mlir::DictionaryAttr":$alpha_pattern);
+                        "::mlir::DictionaryAttr":$alpha_pattern,
+                        OptionalParameter<"::llm::AdaLoraAttr">:$adalora);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 

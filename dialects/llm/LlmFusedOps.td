@@ -128,7 +128,8 @@ def Llm_FoldedWeightOp : Llm_Op<"folded_weight", [Pure]> {
     columns, as named in the checkpoint, one below the other; below them the factors
     A_j of `ranks[j]` rows, beside W_j the factor B_j times `scales[j]`, in the
     columns that have A_j's rows as numbers. All else is 0. `ranks[j]` is 0 where
-    layer j has no adapter. `pad` rows and columns, at least the sum of the ranks,
+    layer j has no adapter. With `e`, row i of A_j is multiplied by element i of
+    parameter e[j], unless that is "". `pad` rows and columns, at least the sum of the ranks,
     are added to W. `llm.fold_factors` writes the factors; see
     `fuse-fold-adapters`.
 
@@ -139,10 +140,11 @@ def Llm_FoldedWeightOp : Llm_Op<"folded_weight", [Pure]> {
     ```
   }];
   let arguments = (ins StrArrayAttr:$weights, DenseI64ArrayAttr:$rows, StrArrayAttr:$a, StrArrayAttr:$b,
-                       DenseI64ArrayAttr:$ranks, DenseF64ArrayAttr:$scales, I64Attr:$pad);
+                       DenseI64ArrayAttr:$ranks, DenseF64ArrayAttr:$scales, I64Attr:$pad,
+                       OptionalAttr<StrArrayAttr>:$e);
   let results = (outs Llm_Matrix:$result);
   let assemblyFormat = [{
-    $weights `rows` $rows `a` $a `b` $b `ranks` $ranks `scales` $scales `pad` $pad attr-dict `:` type($result)
+    $weights `rows` $rows `a` $a (`e` $e^)? `b` $b `ranks` $ranks `scales` $scales `pad` $pad attr-dict `:` type($result)
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
@@ -176,12 +178,13 @@ def Llm_FoldIntoOp : Llm_Op<"fold_into", [Pure]> {
   let description = [{
     `params` is the flat parameter buffer, `segments` one row a factor, ascending in
     the first column: its first element in `params`, its number of elements and of
-    columns, and in the result its first element, the elements from row to row, and
-    the scale as the bits of a float. Element e of a factor goes to
+    columns, in the result its first element and the elements from row to row, the
+    scale as the bits of a float, and the first of the parameters that scale its rows,
+    one each, or -1. Element e of a factor goes to
     `first + e / columns * pitch + e % columns`; the rest of the result stays.
 
     ```mlir
-    %w = llm.fold_into %params, %segments : (tensor<2x1024xf32>, tensor<4x6xi64>) -> tensor<8192xbf16>
+    %w = llm.fold_into %params, %segments : (tensor<2x1024xf32>, tensor<4x7xi64>) -> tensor<8192xbf16>
     ```
   }];
   let arguments = (ins TensorRankOf<[F32], [2]>:$params, TensorRankOf<[I64], [2]>:$segments);
@@ -196,7 +199,10 @@ def Llm_Flat : I32EnumAttr<"Flat", "a flat persistent buffer", [
     I32EnumAttrCase<"SecondMoments", 3, "second_moments">,
     I32EnumAttrCase<"Step", 4, "step">,
     I32EnumAttrCase<"Beta1Power", 5, "beta1_power">,
-    I32EnumAttrCase<"Beta2Power", 6, "beta2_power">]> {
+    I32EnumAttrCase<"Beta2Power", 6, "beta2_power">,
+    I32EnumAttrCase<"Sensitivity", 7, "sensitivity">,
+    I32EnumAttrCase<"Uncertainty", 8, "uncertainty">,
+    I32EnumAttrCase<"Kept", 9, "kept">]> {
   let cppNamespace = "::llm";
 }
 

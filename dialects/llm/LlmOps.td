@@ -6,5 +6,6 @@ include "dialects/llm/LlmGraphOps.td"
 include "dialects/llm/LlmTrainOps.td"
 include "dialects/llm/LlmFusedOps.td"
 include "dialects/llm/LlmShardOps.td"
+include "dialects/llm/LlmTripletOps.td"
 
 #endif // LLM_OPS_TD

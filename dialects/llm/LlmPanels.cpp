@@ -69,7 +69,7 @@ LogicalResult FoldedWeightOp::verify() {
   size_t count = getWeights().size();
   if (count == 0 || getRows().size() != count || getA().size() != count ||
       getB().size() != count || getRanks().size() != count ||
-      getScales().size() != count)
+      getScales().size() != count || (getE() && getE()->size() != count))
     return emitOpError(
         "needs rows, factors, a rank and a scale for each weight");
   auto pad = static_cast<int64_t>(getPad());

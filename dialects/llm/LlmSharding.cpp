@@ -74,6 +74,12 @@ static LoopNest loopsOf(SwigluGradOp op) { return elementwise(op); }
 static LoopNest loopsOf(AddOp op) { return elementwise(op); }
 static LoopNest loopsOf(CastOp op) { return elementwise(op); }
 
+static LoopNest loopsOf(ScaleRowsOp) {
+  enum { Row, Column, One };
+  return {{kParallel, kParallel, kWhole},
+          {{Row, Column}, {Row, One}, {Row, Column}}};
+}
+
 // A device with some rows of the table gives 0 for the ids of other rows.
 static LoopNest loopsOf(EmbeddingOp) {
   enum { Token, Vocab, Column };
@@ -401,6 +407,7 @@ void llm::attachShardingInterface(MLIRContext &context) {
       // graph
       WeightOp, ParameterOp, EmbeddingOp, RopeTableOp, RmsNormOp, LinearOp,
       RopeOp, AttentionOp, SwigluOp, AddOp, CastOp, GatherRowsOp, DropoutOp,
+      ScaleRowsOp,
       // train
       CrossEntropyOp, CrossEntropyGradOp, MseOp, MseGradOp, RmsNormGradOp,
       SwigluGradOp, AttentionGradOp, ScatterRowsOp, MatmulOp, ConstantOp,

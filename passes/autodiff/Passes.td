@@ -46,6 +46,30 @@ def AttachOptimizer : Pass<"autodiff-attach-optimizer", "mlir::ModuleOp"> {
   let dependentDialects = ["llm::LlmDialect"];
 }
 
+def AttachAllocation : Pass<"autodiff-attach-allocation", "mlir::ModuleOp"> {
+  let summary = "AdaLoRA's regulariser before the optimizer, its budget after it";
+  let description = [{
+    Requires: programs with an optimizer step. Does nothing unless `llm.adapter` is of
+    kind adalora. Ensures: in train programs `llm.triplet_gradients` before the
+    optimizer step and `llm.allocate_ranks` after it, with the input "adalora"; "loss"
+    is the total that PEFT reports, "task_loss" is the task's, "kept" the masks.
+    Evaluation programs
+    return "regulariser". Test: test/passes/autodiff/attach-allocation.mlir.
+
+    ```mlir
+    %norm, %lr = llm.optimizer_step [...] %hyper : ...
+    return %loss, %norm, %lr : ...
+    // becomes
+    %penalty = llm.triplet_gradients ["q_proj"] weight 0.5 : tensor<1xf32>
+    %norm, %lr = llm.optimizer_step [...] %hyper : ...
+    %kept = llm.allocate_ranks ["q_proj"] beta1 0.85 beta2 0.85 %adalora : ...
+    %total = llm.add %loss, %penalty : tensor<1xf32>
+    return %total, %norm, %lr, %loss, %kept : ...
+    ```
+  }];
+  let dependentDialects = ["llm::LlmDialect"];
+}
+
 def VerifyTrain : Pass<"autodiff-verify", "mlir::ModuleOp"> {
   let summary = "the guarantees of level train";
   let description = [{

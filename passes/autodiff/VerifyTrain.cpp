@@ -34,6 +34,7 @@ struct VerifyTrain : llamac::impl::VerifyTrainBase<VerifyTrain> {
       Type type;
       Location loc;
       int gradients = 0, updates = 0;
+      bool isScale = false; // AdaLoRA's E: llm.triplet_gradients makes its own
     };
     llvm::StringMap<Count> parameters;
     for (auto p : f.getOps<llm::ParameterOp>())
@@ -49,6 +50,18 @@ struct VerifyTrain : llamac::impl::VerifyTrainBase<VerifyTrain> {
                << it->second.type;
       ++it->second.gradients;
     }
+    for (auto scaled : f.getOps<llm::ScaleRowsOp>())
+      if (auto e = scaled.getScale().getDefiningOp<llm::ParameterOp>())
+        if (auto it = parameters.find(e.getName()); it != parameters.end())
+          it->second.isScale = true;
+    for (auto finish : f.getOps<llm::TripletGradientsOp>())
+      for (auto module : finish.getModules().getAsValueRange<StringAttr>()) {
+        auto it = parameters.find((module + ".lora_E").str());
+        if (it == parameters.end() || !it->second.isScale)
+          return finish.emitOpError("module '")
+                 << module << "' has no trainable triplets";
+        ++it->second.gradients;
+      }
     for (auto step : f.getOps<llm::OptimizerStepOp>())
       for (auto name : step.getParameters().getAsRange<StringAttr>()) {
         auto it = parameters.find(name.getValue());
@@ -61,10 +74,11 @@ struct VerifyTrain : llamac::impl::VerifyTrainBase<VerifyTrain> {
     int gradients = kind == llm::ProgramKind::Evaluate ? 0 : 1;
     int updates = kind == llm::ProgramKind::Train ? 1 : 0;
     for (auto &[name, count] : parameters) {
-      if (count.gradients != gradients)
+      int wanted = count.isScale ? updates : gradients;
+      if (count.gradients != wanted)
         return emitError(count.loc)
                << "parameter '" << name << "' has " << count.gradients
-               << " gradients in " << f.getName() << ", not " << gradients;
+               << " gradients in " << f.getName() << ", not " << wanted;
       if (count.updates != updates)
         return emitError(count.loc)
                << "parameter '" << name << "' has " << count.updates

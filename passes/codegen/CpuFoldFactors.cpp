@@ -30,10 +30,12 @@ FailureOr<LLVM::LLVMFuncOp> llamac::emitCpuFoldFactors(OpBuilder &builder,
   Value first = k.mul(function.getArgument(2), width);
   Value end = k.mul(function.getArgument(3), width);
   k.loop(k.i64(0), count, 1, [&](Value s) {
-    // first element, elements, columns, target, pitch, scale
-    Value field[6];
-    for (int64_t i = 0; i < 6; ++i)
-      field[i] = k.load(i64, segments, k.add(k.mul(s, 6), k.i64(i)));
+    // first element, elements, columns, target, pitch, scale, row scales
+    Value field[7];
+    for (int64_t i = 0; i < 7; ++i)
+      field[i] = k.load(i64, segments, k.add(k.mul(s, 7), k.i64(i)));
+    Value hasScales = arith::CmpIOp::create(
+        builder, k.loc, arith::CmpIPredicate::sge, field[6], k.i64(0));
     Value bits =
         arith::TruncIOp::create(builder, k.loc, builder.getI32Type(), field[5]);
     Value scale = arith::BitcastOp::create(builder, k.loc, k.f32(), bits);
@@ -47,7 +49,14 @@ FailureOr<LLVM::LLVMFuncOp> llamac::emitCpuFoldFactors(OpBuilder &builder,
       Value at = k.add(
           k.add(field[3], arith::MulIOp::create(builder, k.loc, row, field[4])),
           column);
-      k.store(k.mulf(k.load(k.f32(), params, e), scale), weights, at);
+      // Without scales of its own a row takes any number and drops it.
+      Value other = arith::SelectOp::create(builder, k.loc, hasScales,
+                                            k.add(field[6], row), e);
+      Value ofRow = arith::SelectOp::create(builder, k.loc, hasScales,
+                                            k.load(k.f32(), params, other),
+                                            k.real(k.f32(), 1.0));
+      Value x = k.mulf(k.load(k.f32(), params, e), ofRow);
+      k.store(k.mulf(x, scale), weights, at);
     });
   });
   return function;

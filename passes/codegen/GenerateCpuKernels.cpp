@@ -6,6 +6,7 @@
 #include "passes/codegen/CpuFoldFactors.h"
 #include "passes/codegen/CpuObject.h"
 #include "passes/codegen/CpuRowwise.h"
+#include "passes/codegen/CpuTriplets.h"
 
 #include "mlir/IR/SymbolTable.h"
 
@@ -36,6 +37,18 @@ LogicalResult emitKernel(OpBuilder &builder, ModuleOp kernels,
       })
       .Case([&](llm::FoldIntoOp op) {
         return emitCpuFoldFactors(builder, kernels, symbol, op);
+      })
+      .Case([&](llm::TripletGramsOp op) {
+        return success(emitCpuTripletGrams(builder, kernels, symbol, op));
+      })
+      .Case([&](llm::TripletFinishOp op) {
+        return success(emitCpuTripletFinish(builder, kernels, symbol, op));
+      })
+      .Case([&](llm::TripletScoresOp op) {
+        return success(emitCpuTripletScores(builder, kernels, symbol, op));
+      })
+      .Case([&](llm::TripletMaskOp op) {
+        return success(emitCpuTripletMask(builder, kernels, symbol, op));
       })
       .Default(
           [&](Operation *op) { return op->emitOpError("has no CPU kernel"); });

@@ -4,6 +4,7 @@
 #include "compiler/kernels/FactorGradients.h"
 #include "compiler/kernels/LibraryKernels.h"
 #include "compiler/kernels/SkinnyGemm.h"
+#include "compiler/kernels/Triplets.h"
 #include "dialects/llm/LlmDialect.h"
 #include "dialects/plan/PlanDialect.h"
 
@@ -11,6 +12,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 namespace llamac {
 #define GEN_PASS_DEF_SELECTLIBRARYKERNELS
@@ -43,7 +45,9 @@ struct SelectLibraryKernels
     llvm::StringMap<plan::KernelOp> sources;
     for (auto kernel : module.getOps<plan::KernelOp>())
       if (isa_and_nonnull<llm::AttentionOp, llm::AttentionGradOp,
-                          llm::FoldIntoOp>(kernel.getSource()))
+                          llm::FoldIntoOp, llm::TripletGramsOp,
+                          llm::TripletFinishOp, llm::TripletScoresOp,
+                          llm::TripletMaskOp>(kernel.getSource()))
         sources[kernel.getSymName()] = kernel;
     // Symbols and code go in front of everything that uses them.
     auto all = module.getOps<plan::KernelOp>();
@@ -86,8 +90,7 @@ private:
   LogicalResult replace(plan::LaunchOp launch, plan::KernelOp kernel) {
     Operation *source = kernel.getSource();
     llvm::DenseMap<int, Value> buffers;
-    auto bind = [&](std::initializer_list<LibraryBuffer> which,
-                    ValueRange values) {
+    auto bind = [&](ArrayRef<LibraryBuffer> which, ValueRange values) {
       for (auto [name, value] : llvm::zip(which, values))
         buffers[static_cast<int>(name)] = value;
     };
@@ -101,6 +104,17 @@ private:
           typeOf(launch.getInputs()[0]).getDimSize(0),
           typeOf(launch.getInputs()[1]).getDimSize(0))});
       return emit(cast<plan::StepOpInterface>(*launch), *found, buffers,
+                  kernel.getDescription());
+    }
+    if (isa<llm::TripletGramsOp, llm::TripletFinishOp, llm::TripletScoresOp,
+            llm::TripletMaskOp>(source)) {
+      auto triplets = tripletLaunch(source, launch.getScalars()[0]);
+      if (!triplets)
+        return launch.emitOpError("no CUDA kernel does AdaLoRA of this rank "
+                                  "and number of modules");
+      bind(triplets->reads, launch.getInputs());
+      bind(triplets->writes, launch.getOutputs());
+      return emit(cast<plan::StepOpInterface>(*launch), {*triplets}, buffers,
                   kernel.getDescription());
     }
     bool grad = isa<llm::AttentionGradOp>(source);
@@ -146,6 +160,25 @@ private:
     }
     return emit(cast<plan::StepOpInterface>(*launch), *found, buffers,
                 kernel.getDescription());
+  }
+
+  static std::optional<LibraryLaunch> tripletLaunch(Operation *source,
+                                                    int64_t modules) {
+    return llvm::TypeSwitch<Operation *, std::optional<LibraryLaunch>>(source)
+        .Case([&](llm::TripletGramsOp op) {
+          return tripletGramsLaunch(modules, op.getRank(),
+                                    static_cast<bool>(op.getGradients()));
+        })
+        .Case([&](llm::TripletFinishOp op) {
+          return tripletFinishLaunch(modules, op.getRank(),
+                                     op.getFactor().convertToDouble());
+        })
+        .Case([&](llm::TripletScoresOp op) {
+          return tripletScoresLaunch(modules, op.getRank());
+        })
+        .Case([&](llm::TripletMaskOp op) {
+          return tripletMaskLaunch(modules, typeOf(op.getKept()).getDimSize(1));
+        });
   }
 
   /// A product with few columns and a long inner dimension, as adapters have.

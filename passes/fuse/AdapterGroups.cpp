@@ -44,6 +44,13 @@ static llm::ParameterOp parameterOf(Value v) {
   return v.getDefiningOp<llm::ParameterOp>();
 }
 
+/// AdaLoRA's E A, directly or rounded.
+static llm::ScaleRowsOp scaledBy(Value v) {
+  if (auto cast = v.getDefiningOp<llm::CastOp>())
+    v = cast.getX();
+  return v.getDefiningOp<llm::ScaleRowsOp>();
+}
+
 static void matchAdapter(FoldableLayer &layer) {
   Value y = layer.base.getResult();
   if (!y.hasOneUse())
@@ -58,7 +65,13 @@ static void matchAdapter(FoldableLayer &layer) {
   auto down = up.getA().getDefiningOp<llm::MatmulOp>();
   if (!isForward(down) || !isUnscaled(down))
     return;
-  auto a = parameterOf(down.getB()), b = parameterOf(up.getB());
+  llm::ParameterOp a = parameterOf(down.getB()), b = parameterOf(up.getB()), e;
+  if (auto scaled = scaledBy(down.getB())) {
+    a = parameterOf(scaled.getX());
+    e = parameterOf(scaled.getScale());
+    if (!e)
+      return;
+  }
   if (!a || !b)
     return;
   Value input = down.getA();
@@ -73,6 +86,7 @@ static void matchAdapter(FoldableLayer &layer) {
   layer.b = up.getB();
   layer.aParameter = a;
   layer.bParameter = b;
+  layer.eParameter = e;
   layer.adapterInput = down.getA();
 }
 
@@ -91,7 +105,7 @@ SmallVector<LayerGroup> llamac::findLayerGroups(func::FuncOp function) {
           return isForward(cast<llm::MatmulOp>(user));
         }) != 1)
       continue;
-    FoldableLayer layer{weight, op, {}, {}, {}, {}, {}, {}, {}, {}};
+    FoldableLayer layer{weight, op, {}, {}, {}, {}, {}, {}, {}, {}, {}};
     matchAdapter(layer);
     LayerGroup &group = groups[op.getA()];
     group.x = op.getA();

@@ -17,7 +17,8 @@ struct FoldableLayer {
   llm::MatmulOp down, up; // x' A^T, s t B^T
   mlir::Value a, b;       // the factors as the products read them
   llm::ParameterOp aParameter, bParameter;
-  mlir::Value adapterInput; // x, or dropout of it
+  llm::ParameterOp eParameter; // AdaLoRA's: scales the rows of A
+  mlir::Value adapterInput;    // x, or dropout of it
 
   bool isAdapted() const { return static_cast<bool>(sum); }
   int64_t rows();

@@ -96,7 +96,8 @@ private:
   }
 
   void makeWeight() {
-    SmallVector<Attribute> names, as, bs;
+    SmallVector<Attribute> names, as, bs, es;
+    bool hasE = false;
     SmallVector<int64_t> rows, rankList;
     SmallVector<double> scales;
     for (FoldableLayer &layer : group.layers) {
@@ -105,6 +106,9 @@ private:
                                      : b.getStringAttr(""));
       bs.push_back(layer.isAdapted() ? layer.bParameter.getNameAttr()
                                      : b.getStringAttr(""));
+      es.push_back(layer.eParameter ? layer.eParameter.getNameAttr()
+                                    : b.getStringAttr(""));
+      hasE |= static_cast<bool>(layer.eParameter);
       rows.push_back(layer.rows());
       rankList.push_back(layer.rank());
       scales.push_back(layer.scale());
@@ -127,7 +131,7 @@ private:
     folded = llm::FoldedWeightOp::create(
         b, b.getFusedLoc(locs), matrix(n + pad, k + pad), b.getArrayAttr(names),
         rows, b.getArrayAttr(as), b.getArrayAttr(bs), rankList, scales,
-        static_cast<uint64_t>(pad));
+        static_cast<uint64_t>(pad), hasE ? b.getArrayAttr(es) : ArrayAttr());
     // Which parts of which wholes they are, in the same order.
     for (StringRef key :
          {llm::LlmDialect::kWholeShapeAttr, llm::LlmDialect::kSplitAxesAttr}) {
@@ -456,9 +460,12 @@ private:
           b.getF64FloatAttr(op.getAlpha().convertToDouble() / scale));
     }
     // A rounded copy that nothing reads is not computed.
-    if (factor.use_empty())
-      if (auto cast = factor.getDefiningOp<llm::CastOp>())
-        cast->erase();
+    while (factor.use_empty() && isa_and_nonnull<llm::CastOp, llm::ScaleRowsOp>(
+                                     factor.getDefiningOp())) {
+      Operation *op = factor.getDefiningOp();
+      factor = op->getOperand(0);
+      op->erase();
+    }
   }
 };
 

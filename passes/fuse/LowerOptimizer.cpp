@@ -32,15 +32,19 @@ enum Coefficient {
   CorrectionRoot,
   Epsilon,
   Applies, // 1, or 0: the update is skipped
-  kCoefficients
+  kCoefficients,
+  Scores = kCoefficients // with AdaLoRA: 1 if averages of importance move
 };
+/// Modes of llm.allocate_ranks that update the averages.
+constexpr int64_t kScore = 0, kScoreAndMask = 1;
 
 class OptimizerLowering {
 public:
-  OptimizerLowering(llm::OptimizerStepOp op,
+  /// `allocate`: AdaLoRA's, which follows the step, or null.
+  OptimizerLowering(llm::OptimizerStepOp op, llm::AllocateRanksOp allocate,
                     const llamac::ParameterLayout &layout, shard::GridOp grid)
-      : op(op), b(op), loc(op.getLoc()), layout(layout), grid(grid),
-        flat(layout.flatType(op.getContext())) {}
+      : op(op), allocate(allocate), b(op), loc(op.getLoc()), layout(layout),
+        grid(grid), flat(layout.flatType(op.getContext())) {}
 
   void run() {
     Value g = load(llm::Flat::Gradients, flat);
@@ -56,6 +60,7 @@ public:
 
 private:
   llm::OptimizerStepOp op;
+  llm::AllocateRanksOp allocate;
   OpBuilder b;
   Location loc;
   const llamac::ParameterLayout &layout;
@@ -189,19 +194,46 @@ private:
         narrow(sqrt(k.sub(one, newPower2))),
         narrow(hyper[Eps]),
         select(finite, oneF, k.constant(0.0))};
-    auto type = vector(kCoefficients, f32);
+    auto type = vector(kCoefficients + (allocate ? 1 : 0), f32);
     for (int i = 0; i < kCoefficients; ++i)
       k.yield(values[i], type, k.at(i), 0);
+    Value allocation[2];
+    if (allocate)
+      k.yield(scoring(k, finite, allocation), type, k.at(Scores), 0);
     k.yield(narrow(rate), vector(1, f32), k.at(0));
     Value next = arith::AddIOp::create(body, loc, step, k.integer(1));
     k.yield(select(finite, next, step), vector(1, i64), k.at(0));
     k.yield(select(finite, newPower1, power1), vector(1, f64), k.at(0));
     k.yield(select(finite, newPower2, power2), vector(1, f64), k.at(0));
+    if (allocate)
+      for (int i = 0; i < 2; ++i)
+        k.yield(allocation[i], vector(2, i64), k.at(i), 5);
     auto results = named(k.finish(), "schedule");
+    if (allocate)
+      allocate.getAllocationMutable().assign(results[5]);
     store(llm::Flat::Step, results[2]);
     store(llm::Flat::Beta1Power, results[3]);
     store(llm::Flat::Beta2Power, results[4]);
     return {results[0], results[1]};
+  }
+
+  /// Whether the averages of importance move, as 1 or 0, and the allocation
+  /// that is to follow: none after a step that was skipped.
+  Value scoring(RowwiseBuilder &k, Value finite, Value (&allocation)[2]) {
+    OpBuilder &body = k.body();
+    for (int i = 0; i < 2; ++i) {
+      Value given = k.input(allocate.getAllocation(), k.at(i));
+      allocation[i] =
+          arith::SelectOp::create(body, loc, finite, given, k.integer(kScore));
+    }
+    auto isMode = [&](int64_t mode) -> Value {
+      return arith::CmpIOp::create(body, loc, arith::CmpIPredicate::eq,
+                                   allocation[0], k.integer(mode));
+    };
+    Value moves =
+        arith::OrIOp::create(body, loc, isMode(kScore), isMode(kScoreAndMask));
+    return arith::SelectOp::create(body, loc, moves, k.constant(1.0),
+                                   k.constant(0.0));
   }
 
   /// torch.optim.AdamW, element by element, in place; or nothing.
@@ -227,10 +259,42 @@ private:
     for (auto [fresh, old] : {std::pair(newP, p), {newM, m}, {newV, v}})
       k.yield(arith::SelectOp::create(k.body(), loc, applies, fresh, old), flat,
               k.element());
-    auto results = named(k.finish(), "adamw");
+    if (allocate)
+      importance(k, k.mul(newP, clipped), applies, coefficients);
+    auto results = named(k.finish(), allocate ? "adamw_importance" : "adamw");
     store(llm::Flat::Parameters, results[0]);
     store(llm::Flat::FirstMoments, results[1]);
     store(llm::Flat::SecondMoments, results[2]);
+    if (allocate) {
+      store(llm::Flat::Sensitivity, results[3]);
+      store(llm::Flat::Uncertainty, results[4]);
+    }
+  }
+
+  /// The averages of |p g| and of its distance from its average (PEFT
+  /// tuners/adalora/layer.py, RankAllocator.update_ipt).
+  void importance(RowwiseBuilder &k, Value product, Value applies,
+                  Value coefficients) {
+    auto absolute = [&](Value v) -> Value {
+      return math::AbsFOp::create(k.body(), loc, v);
+    };
+    double beta1 = allocate.getBeta1().convertToDouble();
+    double beta2 = allocate.getBeta2().convertToDouble();
+    Value s = k.input(load(llm::Flat::Sensitivity, flat), k.element());
+    Value u = k.input(load(llm::Flat::Uncertainty, flat), k.element());
+    Value now = absolute(product);
+    Value newS =
+        k.add(k.mul(k.constant(beta1), s), k.mul(k.constant(1 - beta1), now));
+    Value newU =
+        k.add(k.mul(k.constant(beta2), u),
+              k.mul(k.constant(1 - beta2), absolute(k.sub(now, newS))));
+    Value scores = arith::CmpFOp::create(
+        k.body(), loc, arith::CmpFPredicate::OGT,
+        k.input(coefficients, k.at(Scores)), k.constant(0.0));
+    Value moves = arith::AndIOp::create(k.body(), loc, applies, scores);
+    for (auto [fresh, old] : {std::pair(newS, s), {newU, u}})
+      k.yield(arith::SelectOp::create(k.body(), loc, moves, fresh, old), flat,
+              k.element());
   }
 };
 
@@ -250,7 +314,11 @@ struct LowerOptimizer : llamac::impl::LowerOptimizerBase<LowerOptimizer> {
         op.emitOpError("hyper must be tensor<8xf64>");
         return signalPassFailure();
       }
-      OptimizerLowering(op, layout, grid).run();
+      llm::AllocateRanksOp allocate;
+      for (Operation *next = op->getNextNode(); next && !allocate;
+           next = next->getNextNode())
+        allocate = dyn_cast<llm::AllocateRanksOp>(next);
+      OptimizerLowering(op, allocate, layout, grid).run();
     }
   }
 };

@@ -125,6 +125,8 @@ def LowerOptimizer : Pass<"fuse-lower-optimizer", "mlir::ModuleOp"> {
     float64), and one AdamW kernel over all parameters at once. Formulas: torch
     clip_grad_norm_, torch.optim.AdamW, transformers get_linear_schedule_with_warmup.
     If the norm is not finite, parameters, moments and state stay as they were.
+    Where `llm.allocate_ranks` follows, the AdamW kernel moves AdaLoRA's averages of
+    importance, too; of a step that is skipped nothing is allocated.
     Test: test/passes/fuse/lower-optimizer.mlir.
 
     ```mlir
@@ -134,6 +136,28 @@ def LowerOptimizer : Pass<"fuse-lower-optimizer", "mlir::ModuleOp"> {
     %parts = llm.rowwise ... %norm = llm.rowwise ... %schedule:5 = llm.rowwise ...
     %new:3 = llm.rowwise rows(R) cols(1024) ins(%p, %g, %m, %v, %schedule#0, ...) ...
     llm.flat_store parameters, %new#0 : ...
+    ```
+  }];
+  let dependentDialects = ["llm::LlmDialect", "mlir::arith::ArithDialect", "mlir::math::MathDialect"];
+}
+
+def LowerTriplets : Pass<"fuse-lower-triplets", "mlir::ModuleOp"> {
+  let summary = "AdaLoRA's regulariser, scores and masks as kernels over all modules";
+  let description = [{
+    Requires: `fuse-lower-optimizer` has run. Ensures: no `llm.orthogonality`,
+    `llm.triplet_gradients` or `llm.allocate_ranks`. Gram matrices and dE of all
+    modules are one launch, norms and their mean two small ones, gradients, scores
+    and masks one each. Where tp devices share factors, Grams and scores are summed
+    over axis tp, in two collectives; what every device has whole counts 1/tp on
+    each. Test: test/passes/fuse/lower-triplets.mlir.
+
+    ```mlir
+    %penalty = llm.triplet_gradients ["q_proj"] weight 0.5 : tensor<1xf32>
+    // becomes
+    %g = llm.triplet_grams %params, %table gradients(%grads) : ...
+    %norms = llm.rowwise ... %penalty = llm.rowwise ...
+    %new = llm.triplet_finish %grads, %params, %g, %norms, %table factor 0.5 : ...
+    llm.flat_store gradients, %new : ...
     ```
   }];
   let dependentDialects = ["llm::LlmDialect", "mlir::arith::ArithDialect", "mlir::math::MathDialect"];

@@ -28,8 +28,9 @@ struct VerifyFused : llamac::impl::VerifyFusedBase<VerifyFused> {
                  llm::ConstantOp, llm::GradientStoreOp, llm::PendingGradientOp,
                  llm::PanelOp, llm::ConcatOp, llm::FoldedWeightOp,
                  llm::FoldFactorsOp, llm::FlatLoadOp, llm::FlatStoreOp,
-                 llm::FlatClearOp, llm::ReduceGradientsOp, shard::AllReduceOp,
-                 shard::AllGatherOp>(op)) {
+                 llm::FlatClearOp, llm::ReduceGradientsOp, llm::TripletGramsOp,
+                 llm::TripletFinishOp, llm::TripletScoresOp, llm::TripletMaskOp,
+                 shard::AllReduceOp, shard::AllGatherOp>(op)) {
           op.emitOpError(
               "is not one launch: it does not belong to level fused");
           return signalPassFailure();

@@ -11,6 +11,8 @@ using namespace llamac;
 bool Homes::isComputed(Value value) {
   return isa_and_nonnull<llm::MatmulOp, llm::RowwiseOp, llm::AttentionOp,
                          llm::AttentionGradOp, llm::ConcatOp,
+                         llm::TripletGramsOp, llm::TripletFinishOp,
+                         llm::TripletScoresOp, llm::TripletMaskOp,
                          shard::AllReduceOp, shard::AllGatherOp>(
       value.getDefiningOp());
 }

@@ -5,6 +5,7 @@
 
 #include "mlir/Dialect/Shard/IR/ShardOps.h"
 #include "mlir/IR/Builders.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace llamac;
@@ -280,6 +281,10 @@ private:
       launch(op->getLoc(), strided, reads, writes, {}, rowwise.getRows(),
              grain);
       strided->destroy();
+    } else if (int64_t matrices = tripletMatrices(op)) {
+      int64_t modules = tripletTable(op).getDimSize(0);
+      launch(op->getLoc(), op, reads, writes, {modules},
+             matrices > 0 ? matrices * modules : 1, 1);
     } else {
       // llm.attention and its gradient: one item a sequence and kv head.
       int64_t heads = op->getAttrOfType<IntegerAttr>("heads").getInt();
@@ -295,6 +300,21 @@ private:
     }
     countTraffic(op->getOperands());
     countTraffic(op->getResults());
+  }
+
+  /// Work items of an op over triplets for each module; -1: one in all; 0: it
+  /// is no such op.
+  static int64_t tripletMatrices(Operation *op) {
+    return llvm::TypeSwitch<Operation *, int64_t>(op)
+        .Case<llm::TripletGramsOp, llm::TripletFinishOp>([](auto) { return 2; })
+        .Case([](llm::TripletScoresOp) { return 3; })
+        .Case([](llm::TripletMaskOp) { return -1; })
+        .Default([](Operation *) { return 0; });
+  }
+  static RankedTensorType tripletTable(Operation *op) {
+    return llvm::TypeSwitch<Operation *, RankedTensorType>(op)
+        .Case<llm::TripletGramsOp, llm::TripletFinishOp, llm::TripletScoresOp,
+              llm::TripletMaskOp>([](auto o) { return typeOf(o.getTable()); });
   }
 
   /// A copy of a llm.rowwise, in no block, with operands and results as wide as

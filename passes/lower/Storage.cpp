@@ -17,8 +17,26 @@ static int64_t aligned(int64_t bytes) {
   return llvm::alignTo(bytes, Storage::kAlignment);
 }
 
+/// The State tensor of AdaLoRA's masks (docs/plan.md).
+static constexpr StringLiteral kKept = "adalora.kept";
+
+static bool isTriplet(StringRef parameter) {
+  return llvm::any_of(std::array<StringRef, 3>{".lora_A", ".lora_E", ".lora_B"},
+                      [&](StringRef end) { return parameter.ends_with(end); });
+}
+
+RankedTensorType Storage::keptType(MLIRContext *context) const {
+  return RankedTensorType::get(
+      {static_cast<int64_t>(adalora.getModules().size()), adalora.getRank()},
+      Float32Type::get(context));
+}
+
 FailureOr<Storage> Storage::create(ModuleOp module) {
   Storage storage(module);
+  auto adapter =
+      module->getAttrOfType<llm::AdapterAttr>(llm::LlmDialect::kAdapterAttr);
+  if (adapter && adapter.getAdalora())
+    storage.adalora = adapter;
   if (failed(storage.collect(module)) ||
       failed(storage.makeSegments(module.getContext())))
     return failure();
@@ -146,22 +164,29 @@ LogicalResult Storage::collectFolded(llm::FoldedWeightOp op) {
 }
 
 LogicalResult Storage::makeSegments(MLIRContext *context) {
-  SmallVector<std::array<int64_t, 6>> rows;
+  SmallVector<std::array<int64_t, 7>> rows;
   for (auto &[name, entry] : foldedWeights) {
     llm::FoldedWeightOp op = entry.first;
     auto type = cast<RankedTensorType>(op.getType());
     int64_t width = type.getDimSize(1);
     int64_t base = entry.second / (type.getElementTypeBitWidth() / 8);
-    auto add = [&](StringRef factor, int64_t row, int64_t column,
-                   double scale) {
+    auto add = [&](StringRef factor, int64_t row, int64_t column, double scale,
+                   StringRef rowScales = {}) {
       auto it = layout.entries.find(factor);
       if (it == layout.entries.end())
         return failure();
       RankedTensorType shape = it->second.type;
+      int64_t scales = -1;
+      if (!rowScales.empty()) {
+        auto e = layout.entries.find(rowScales);
+        if (e == layout.entries.end())
+          return failure();
+        scales = e->second.offset / 4;
+      }
       auto bits = llvm::bit_cast<uint32_t>(static_cast<float>(scale));
       rows.push_back({it->second.offset / 4, shape.getNumElements(),
                       shape.getDimSize(1), base + row * width + column, width,
-                      static_cast<int64_t>(bits)});
+                      static_cast<int64_t>(bits), scales});
       return success();
     };
     for (unsigned j = 0; j < op.getWeights().size(); ++j) {
@@ -169,7 +194,9 @@ LogicalResult Storage::makeSegments(MLIRContext *context) {
         continue;
       int64_t rank = op.rankOf(j);
       if (failed(add(cast<StringAttr>(op.getA()[j]).getValue(),
-                     op.getN() + rank, 0, 1.0)) ||
+                     op.getN() + rank, 0, 1.0,
+                     op.getE() ? cast<StringAttr>((*op.getE())[j]).getValue()
+                               : StringRef())) ||
           failed(add(cast<StringAttr>(op.getB()[j]).getValue(), op.rowOf(j),
                      op.getK() + rank, op.getScales()[j])))
         return op.emitError("a factor is no parameter of this module");
@@ -181,7 +208,7 @@ LogicalResult Storage::makeSegments(MLIRContext *context) {
   SmallVector<int64_t> flat;
   for (auto &row : rows)
     flat.append(row.begin(), row.end());
-  auto type = RankedTensorType::get({static_cast<int64_t>(rows.size()), 6},
+  auto type = RankedTensorType::get({static_cast<int64_t>(rows.size()), 7},
                                     IntegerType::get(context, 64));
   segments = DenseElementsAttr::get(type, ArrayRef<int64_t>(flat));
   constants[segments] = {bytesOf(type), constantBytes};
@@ -241,6 +268,12 @@ Place Storage::flat(llm::Flat kind) const {
     return {"optimizer_state", kAlignment};
   case llm::Flat::Beta2Power:
     return {"optimizer_state", 2 * kAlignment};
+  case llm::Flat::Sensitivity:
+    return {"sensitivity", 0};
+  case llm::Flat::Uncertainty:
+    return {"uncertainty", 0};
+  case llm::Flat::Kept:
+    return {"optimizer_state", 3 * kAlignment};
   }
   llvm_unreachable("all kinds are handled");
 }
@@ -266,7 +299,13 @@ void Storage::emit(OpBuilder &b, Location loc, int64_t workspace) const {
     allocate("gradients", plan::Category::Gradients, flatBytes);
     allocate("first_moments", plan::Category::OptimizerState, flatBytes);
     allocate("second_moments", plan::Category::OptimizerState, flatBytes);
-    allocate("optimizer_state", plan::Category::OptimizerState, 3 * kAlignment);
+    int64_t kept = adalora ? aligned(bytesOf(keptType(b.getContext()))) : 0;
+    allocate("optimizer_state", plan::Category::OptimizerState,
+             3 * kAlignment + kept);
+    if (adalora) {
+      allocate("sensitivity", plan::Category::OptimizerState, flatBytes);
+      allocate("uncertainty", plan::Category::OptimizerState, flatBytes);
+    }
   }
   allocate("inputs", plan::Category::Inputs, inputBytes);
   allocate("outputs", plan::Category::Outputs, outputBytes);
@@ -319,10 +358,15 @@ void Storage::emit(OpBuilder &b, Location loc, int64_t workspace) const {
              whole, axes);
     if (!trains)
       continue;
-    for (auto [role, where] :
-         {std::pair(plan::Role::Gradient, "gradients"),
-          std::pair(plan::Role::FirstMoment, "first_moments"),
-          std::pair(plan::Role::SecondMoment, "second_moments")})
+    SmallVector<std::pair<plan::Role, StringRef>> roles{
+        {plan::Role::Gradient, "gradients"},
+        {plan::Role::FirstMoment, "first_moments"},
+        {plan::Role::SecondMoment, "second_moments"}};
+    if (adalora && isTriplet(name)) {
+      roles.push_back({plan::Role::Sensitivity, "sensitivity"});
+      roles.push_back({plan::Role::Uncertainty, "uncertainty"});
+    }
+    for (auto [role, where] : roles)
       markPart(plan::TensorOp::create(b, op.getLoc(), name, role, where,
                                       entry.offset, entry.type,
                                       plan::InitKind::Zero),
@@ -338,6 +382,12 @@ void Storage::emit(OpBuilder &b, Location loc, int64_t workspace) const {
           state.initial == 0 ? plan::InitKind::Zero : plan::InitKind::Value,
           state.initial);
     }
+  }
+  if (trains && adalora) {
+    Place place = flat(llm::Flat::Kept);
+    plan::TensorOp::create(b, loc, kKept, plan::Role::State, place.allocation,
+                           place.offset, keptType(b.getContext()),
+                           plan::InitKind::Value, 1.0);
   }
   for (auto [i, entry] : llvm::enumerate(constants)) {
     auto value = cast<ElementsAttr>(entry.first);

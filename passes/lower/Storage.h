@@ -68,7 +68,11 @@ private:
   mlir::LogicalResult collectFolded(llm::FoldedWeightOp op);
   mlir::LogicalResult makeSegments(mlir::MLIRContext *context);
 
+  /// One number for each triplet of AdaLoRA: [modules, r].
+  mlir::RankedTensorType keptType(mlir::MLIRContext *context) const;
+
   ParameterLayout layout;
+  llm::AdapterAttr adalora; // null: another adapter, or none
   bool trains = false;
   llvm::MapVector<llvm::StringRef, Weight> weights;
   /// By the name of the first weight.

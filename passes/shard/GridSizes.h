@@ -15,7 +15,7 @@ constexpr unsigned kAxes = 2; // GridAxis
 /// token or sequence of a device's own part of it (docs/plan.md).
 inline bool isPerStep(llvm::StringRef input) {
   return input == "loss_scale" || input == "hyper" || input == "random" ||
-         input == "grid_index";
+         input == "grid_index" || input == "adalora";
 }
 
 /// The module's only shard.grid, with the axes dp and tp; null, with an error,

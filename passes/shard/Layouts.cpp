@@ -44,7 +44,10 @@ struct TensorRule {
 constexpr TensorRule kTensors[] = {
     {".lora_A.weight", kWhole, 1}, // [rank, in]
     {".lora_B.weight", 0, kWhole}, // [out, rank]
-    {".lora_E.weight", kWhole, kWhole},
+    // AdaLoRA's, as PEFT names them.
+    {".lora_A", kWhole, 1},
+    {".lora_B", 0, kWhole},
+    {".lora_E", kWhole, kWhole},
     {".bias", 0, kWhole},
     {".weight", 0, 1}, // last: a suffix of the factors', too
 };

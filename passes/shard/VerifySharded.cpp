@@ -103,6 +103,11 @@ private:
       return storeGradient(store);
     if (auto reduce = dyn_cast<llm::ReduceGradientsOp>(op))
       return reduceGradients(reduce);
+    if (isa<llm::TripletGradientsOp, llm::OptimizerStepOp>(op))
+      for (auto &[name, store] : unreduced)
+        return op->emitOpError("uses the gradient of '")
+               << name << "', which is a term of a sum over axis "
+               << kAxisNames[axis] << " here";
     if (isa<func::ReturnOp>(op))
       return results(op);
     if (auto add = dyn_cast<llm::AddOp>(op))

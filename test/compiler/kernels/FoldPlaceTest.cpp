@@ -51,7 +51,8 @@ TEST(FoldPlace, FindsTheLastSegmentThatBeginsBefore) {
 
 TEST(FoldPlace, TableIsSortedAndCarriesTheScale) {
   auto table = foldTable({{64, 9, 3, 7, 30, 2.5f}, {0, 16, 16, 1000, 48, -1}});
-  ASSERT_EQ(table.size(), 12u);
+  ASSERT_EQ(table.size(), 14u);
+  EXPECT_EQ(foldSegment(table.data(), 0).scales, -1);
   FoldSegment a = foldSegment(table.data(), 0),
               b = foldSegment(table.data(), 1);
   EXPECT_EQ(a.first, 0);

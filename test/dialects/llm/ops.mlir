@@ -228,7 +228,7 @@ func.func @panels(%x: tensor<8x64xf32>, %t: tensor<8x8xf32>) {
 }
 
 // CHECK-LABEL: func @folded
-func.func @folded(%params: tensor<2x1024xf32>, %segments: tensor<4x6xi64>) {
+func.func @folded(%params: tensor<2x1024xf32>, %segments: tensor<4x7xi64>) {
   // CHECK: llm.fold_factors
   llm.fold_factors
   // CHECK: llm.folded_weight ["q_proj.weight", "k_proj.weight"] rows [64, 32]
@@ -241,7 +241,7 @@ func.func @folded(%params: tensor<2x1024xf32>, %segments: tensor<4x6xi64>) {
   // CHECK: llm.folded_weight ["gate", "up"] rows [4, 4] a ["", ""] b ["", ""] ranks [0, 0] scales [0.000000e+00, 0.000000e+00] pad 0 : tensor<8x4xbf16>
   %g = llm.folded_weight ["gate", "up"] rows [4, 4] a ["", ""] b ["", ""] ranks [0, 0] scales [0.0, 0.0] pad 0
       : tensor<8x4xbf16>
-  // CHECK: llm.fold_into %{{.*}}, %{{.*}} : (tensor<2x1024xf32>, tensor<4x6xi64>) -> tensor<8192xbf16>
-  %w = llm.fold_into %params, %segments : (tensor<2x1024xf32>, tensor<4x6xi64>) -> tensor<8192xbf16>
+  // CHECK: llm.fold_into %{{.*}}, %{{.*}} : (tensor<2x1024xf32>, tensor<4x7xi64>) -> tensor<8192xbf16>
+  %w = llm.fold_into %params, %segments : (tensor<2x1024xf32>, tensor<4x7xi64>) -> tensor<8192xbf16>
   return
 }

@@ -209,9 +209,9 @@ func.func @f() {
 
 // -----
 
-func.func @f(%p: tensor<2x1024xbf16>, %s: tensor<4x6xi64>) {
+func.func @f(%p: tensor<2x1024xbf16>, %s: tensor<4x7xi64>) {
   // expected-error @+1 {{'llm.fold_into' op operand #0 must be 2D tensor of 32-bit float values, but got 'tensor<2x1024xbf16>'}}
-  %w = llm.fold_into %p, %s : (tensor<2x1024xbf16>, tensor<4x6xi64>) -> tensor<8192xbf16>
+  %w = llm.fold_into %p, %s : (tensor<2x1024xbf16>, tensor<4x7xi64>) -> tensor<8192xbf16>
   return
 }
 
@@ -225,8 +225,8 @@ func.func @f(%p: tensor<2x1024xf32>, %s: tensor<24xi64>) {
 
 // -----
 
-func.func @f(%p: tensor<2x1024xf32>, %s: tensor<4x6xi64>) {
+func.func @f(%p: tensor<2x1024xf32>, %s: tensor<4x7xi64>) {
   // expected-error @+1 {{'llm.fold_into' op result #0 must be 1D tensor of 32-bit float or bfloat16 type values, but got 'tensor<8192xf64>'}}
-  %w = llm.fold_into %p, %s : (tensor<2x1024xf32>, tensor<4x6xi64>) -> tensor<8192xf64>
+  %w = llm.fold_into %p, %s : (tensor<2x1024xf32>, tensor<4x7xi64>) -> tensor<8192xf64>
   return
 }

@@ -99,3 +99,24 @@ func.func @train_8(%hyper: tensor<8xf64>) attributes {llm.program = #llm.program
   %norm, %lr = llm.optimizer_step ["w"] %hyper : tensor<8xf64> -> tensor<1xf32>, tensor<1xf32>
   return
 }
+
+// -----
+
+// E's gradient is llm.triplet_gradients' to make.
+func.func @train_8(%g: tensor<2x4xf32>, %hyper: tensor<8xf64>) attributes {llm.program = #llm.program<train, tokens = 8, sequences = 8>} {
+  %a = llm.parameter "p.lora_A" init <zero, 0.0> : tensor<2x4xf32>
+  // expected-error @+1 {{parameter 'p.lora_E' has 0 gradients in train_8, not 1}}
+  %e = llm.parameter "p.lora_E" init <zero, 0.0> : tensor<2x1xf32>
+  %ea = llm.scale_rows %a, %e : tensor<2x4xf32>, tensor<2x1xf32>
+  llm.gradient "p.lora_A", %g : tensor<2x4xf32>
+  %norm, %lr = llm.optimizer_step ["p.lora_A", "p.lora_E"] %hyper : tensor<8xf64> -> tensor<1xf32>, tensor<1xf32>
+  return
+}
+
+// -----
+
+func.func @train_8(%g: tensor<2x4xf32>) attributes {llm.program = #llm.program<train, tokens = 8, sequences = 8>} {
+  // expected-error @+1 {{'llm.triplet_gradients' op module 'q' has no trainable triplets}}
+  %penalty = llm.triplet_gradients ["q"] weight 0.5 : tensor<1xf32>
+  return
+}

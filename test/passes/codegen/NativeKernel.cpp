@@ -4,6 +4,7 @@
 #include "passes/codegen/CpuAttention.h"
 #include "passes/codegen/CpuObject.h"
 #include "passes/codegen/CpuRowwise.h"
+#include "passes/codegen/CpuTriplets.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Parser/Parser.h"
@@ -55,6 +56,14 @@ static std::pair<std::string, std::string> compile(const std::string &source,
     found = true;
     if (auto rowwise = dyn_cast<llm::RowwiseOp>(op))
       status = llamac::emitCpuRowwise(builder, *kernels, "kernel", rowwise);
+    else if (auto grams = dyn_cast<llm::TripletGramsOp>(op))
+      llamac::emitCpuTripletGrams(builder, *kernels, "kernel", grams);
+    else if (auto finish = dyn_cast<llm::TripletFinishOp>(op))
+      llamac::emitCpuTripletFinish(builder, *kernels, "kernel", finish);
+    else if (auto scores = dyn_cast<llm::TripletScoresOp>(op))
+      llamac::emitCpuTripletScores(builder, *kernels, "kernel", scores);
+    else if (auto mask = dyn_cast<llm::TripletMaskOp>(op))
+      llamac::emitCpuTripletMask(builder, *kernels, "kernel", mask);
     else if (auto attention = dyn_cast<llm::AttentionOp>(op))
       status = llamac::emitCpuAttention(builder, *kernels, "kernel", attention,
                                         *cpu);

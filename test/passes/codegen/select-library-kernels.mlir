@@ -70,8 +70,8 @@ module attributes {llm.task = #task} {
   plan.allocation @inputs category(inputs) bytes(1024)
   plan.allocation @activations category(activations) bytes(0)
   plan.kernel @fold_into_0 "fold_into" {
-  ^bb0(%p: tensor<2x1024xf32>, %t: tensor<4x6xi64>):
-    %w = llm.fold_into %p, %t : (tensor<2x1024xf32>, tensor<4x6xi64>) -> tensor<16384xbf16>
+  ^bb0(%p: tensor<2x1024xf32>, %t: tensor<4x7xi64>):
+    %w = llm.fold_into %p, %t : (tensor<2x1024xf32>, tensor<4x7xi64>) -> tensor<16384xbf16>
   }
   plan.kernel @attention_1 "attention" {
   ^bb0(%q: tensor<512x256xbf16>, %k: tensor<512x128xbf16>, %v: tensor<512x128xbf16>, %cu: tensor<3xi32>):
@@ -87,9 +87,9 @@ module attributes {llm.task = #task} {
   plan.program @train_512 kind(train) tokens(512) sequences(2) {
     %cu = plan.buffer in @inputs at 0 : tensor<3xi32>
     %params = plan.buffer in @parameters at 0 : tensor<2x1024xf32>
-    %table = plan.buffer in @constants at 0 : tensor<4x6xi64>
+    %table = plan.buffer in @constants at 0 : tensor<4x7xi64>
     %w = plan.buffer in @weights at 0 : tensor<16384xbf16>
-    plan.launch @fold_into_0 reads(%params, %table) writes(%w) scalars [4] grid [2, 1, 1] grain(16) : (tensor<2x1024xf32>, tensor<4x6xi64>) -> tensor<16384xbf16>
+    plan.launch @fold_into_0 reads(%params, %table) writes(%w) scalars [4] grid [2, 1, 1] grain(16) : (tensor<2x1024xf32>, tensor<4x7xi64>) -> tensor<16384xbf16>
     %qkv = plan.buffer in @activations : tensor<512x512xbf16>
     %q = plan.view %qkv at 0 pitch(512) : tensor<512x512xbf16> -> tensor<512x256xbf16>
     %k = plan.view %qkv at 256 pitch(512) : tensor<512x512xbf16> -> tensor<512x128xbf16>

@@ -22,20 +22,20 @@
 // 72 apart, times 1.0f. B of q begins at column 64 of row 0, times 2.0f; B of v four
 // columns on in row 96, times 3.0f.
 // CHECK: plan.constant @constant_1 dense<
-// CHECK-SAME: {{\[\[}}4096, 256, 64, 9408, 72, 1065353216],
-// CHECK-SAME: [4352, 128, 64, 9696, 72, 1065353216],
-// CHECK-SAME: [4480, 256, 4, 256, 72, 1073741824],
-// CHECK-SAME: [4736, 64, 2, 7172, 72, 1077936128],
-// CHECK-SAME: tensor<10x6xi64>
+// CHECK-SAME: {{\[\[}}4096, 256, 64, 9408, 72, 1065353216, -1],
+// CHECK-SAME: [4352, 128, 64, 9696, 72, 1065353216, -1],
+// CHECK-SAME: [4480, 256, 4, 256, 72, 1073741824, -1],
+// CHECK-SAME: [4736, 64, 2, 7172, 72, 1077936128, -1],
+// CHECK-SAME: tensor<10x7xi64>
 // CHECK: plan.kernel @[[FOLD:.*]] "fold_into" {
-// CHECK: llm.fold_into %{{.*}} : (tensor<7x1024xf32>, tensor<10x6xi64>) -> tensor<31872xf32>
+// CHECK: llm.fold_into %{{.*}} : (tensor<7x1024xf32>, tensor<10x7xi64>) -> tensor<31872xf32>
 
 // A program begins by folding: an item a row of 1024 parameters.
 // CHECK-LABEL: plan.program @train_8
 // CHECK: %[[COS:.*]] = plan.buffer in @inputs at 256 :
 // CHECK: %[[SIN:.*]] = plan.buffer in @inputs at 512 :
 // CHECK: %[[PARAMS:.*]] = plan.buffer in @parameters at 0 : tensor<7x1024xf32>
-// CHECK-NEXT: %[[TABLE:.*]] = plan.buffer in @constants at 256 : tensor<10x6xi64>
+// CHECK-NEXT: %[[TABLE:.*]] = plan.buffer in @constants at 256 : tensor<10x7xi64>
 // CHECK-NEXT: %[[ALL:.*]] = plan.buffer in @weights at 0 : tensor<31872xf32>
 // CHECK-NEXT: plan.launch @[[FOLD]] reads(%[[PARAMS]], %[[TABLE]]) writes(%[[ALL]]) scalars [10] grid [7, 1, 1] grain(16)
 // x and t are computed side by side; A are rows of the folded matrix.

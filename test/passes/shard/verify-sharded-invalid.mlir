@@ -135,3 +135,16 @@ func.func @train_8(%x: tensor<8x4xf32> {llm.input = "x"}) attributes {llm.progra
   %y = shard.all_slice %x on @grid grid_axes = [0] slice_axis = 0 : tensor<8x4xf32> -> tensor<4x4xf32>
   return
 }
+
+// -----
+
+// The regulariser's gradients come to sums, not to terms.
+shard.grid @grid(shape = 2x1)
+func.func @train_8(%x: tensor<8x4xf32> {llm.input = "x"}) attributes {llm.program = #llm.program<train, tokens = 8, sequences = 8>} {
+  %g = llm.matmul %x, %x transpose_a : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<4x4xf32>
+  llm.gradient "p.lora_A", %g : tensor<4x4xf32>
+  // expected-error @+1 {{'llm.triplet_gradients' op uses the gradient of 'p.lora_A', which is a term of a sum over axis dp here}}
+  %penalty = llm.triplet_gradients ["p"] weight 0.5 : tensor<1xf32>
+  llm.reduce_gradients ["p.lora_A"] on @grid axes [0]
+  return
+}

@@ -1,0 +1,38 @@
+//===- AdaptLayers.h - What adapters of all kinds share ---------*- C++ -*-===//
+#pragma once
+
+#include "dialects/llm/LlmDialect.h"
+#include "passes/adapters/TargetMatcher.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace llamac {
+
+/// Calls `adapt` for every linear layer of every function whose module the
+/// matcher takes; returns these modules in the order of their appearance. Fails
+/// with an error at the module if there is none.
+mlir::FailureOr<llvm::SmallVector<llvm::StringRef>> adaptLayers(
+    mlir::ModuleOp module, const TargetMatcher &matcher,
+    llvm::function_ref<void(mlir::func::FuncOp, llm::LinearOp, llvm::StringRef)>
+        adapt);
+
+/// A factor: f32 whatever the base computes in, as PEFT's are
+/// (autocast_adapter_dtype).
+mlir::Value makeFactor(mlir::OpBuilder &b, mlir::Location loc,
+                       llvm::StringRef name, int64_t rows, int64_t columns,
+                       llm::InitKind init, double bound);
+
+/// The matrix as products of the type `element` read it.
+mlir::Value roundedTo(mlir::OpBuilder &b, mlir::Location loc,
+                      mlir::Type element, mlir::Value matrix);
+
+/// What the adapter of `layer` reads: the layer's input, in training programs
+/// with elements dropped with probability `dropout`; `key` tells the draws of
+/// one adapter from another's.
+mlir::Value adapterInput(mlir::OpBuilder &b, mlir::Location loc,
+                         mlir::func::FuncOp function, llm::LinearOp layer,
+                         llvm::StringRef key, double dropout);
+
+} // namespace llamac
