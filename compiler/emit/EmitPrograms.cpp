@@ -100,7 +100,8 @@ private:
     auto table = fb::CreateLaunch(
         b, context.kernels.lookup(op.getKernel()), reads, writes, scalars,
         grid[0], grid[1], grid[2], block[0], block[1], block[2],
-        op.getSharedBytes(), op.getGrain(), op.getProgrammatic());
+        op.getSharedBytes(), op.getGrain(), op.getProgrammatic(),
+        op.getSums() ? static_cast<int32_t>(*op.getSums()) : -1);
     return {fb::Operation::Launch, table.Union()};
   }
 
@@ -121,8 +122,9 @@ private:
     auto axes = context.numbers<uint8_t>(op.getAxes());
     uint32_t source = context.buffer(op.getSource());
     uint32_t target = context.buffer(op.getTarget());
-    auto table = fb::CreateCollective(
-        b, static_cast<fb::CollectiveKind>(op.getKind()), axes, source, target);
+    auto table =
+        fb::CreateCollective(b, static_cast<fb::CollectiveKind>(op.getKind()),
+                             axes, source, target, op.getInKernel());
     return {fb::Operation::Collective, table.Union()};
   }
 };

@@ -124,6 +124,7 @@ void buildPlan(OpPassManager &pm, const CompilerOptions &o) {
     library.arch = o.target.arch;
     library.ptx = o.target.ptx;
     pm.addPass(createSelectLibraryKernels(library));
+    pm.addPass(createSumInKernels());
     pm.addPass(createAssignStreams());
   }
   pm.addPass(createPlanBuffers());

@@ -120,7 +120,8 @@ def Plan_KernelOp : Plan_Op<"kernel", [
     is dead to `canonicalize`.
 
     The first dimension of a tensor is not part of the kernel: one kernel serves
-    every token bucket, and the region shows one of them.
+    every token bucket, and the region shows one of them. `sums [i, n]`: argument i is
+    a term of a sum over n devices, which the kernel takes.
 
     ```mlir
     plan.kernel @add_64 "add, 64 columns" {
@@ -132,10 +133,10 @@ def Plan_KernelOp : Plan_Op<"kernel", [
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$description,
-                       OptionalAttr<FlatSymbolRefAttr>:$code_object);
+                       OptionalAttr<FlatSymbolRefAttr>:$code_object, OptionalAttr<DenseI64ArrayAttr>:$sums);
   let regions = (region AnyRegion:$body);
   let assemblyFormat = [{
-    $sym_name $description (`code_object` `(` $code_object^ `)`)?
+    $sym_name $description (`code_object` `(` $code_object^ `)`)? (`sums` $sums^)?
     attr-dict-with-keyword ($body^)?
   }];
   let hasVerifier = 1;
@@ -146,6 +147,9 @@ def Plan_KernelOp : Plan_Op<"kernel", [
     OpBuilder<(ins "::llvm::StringRef":$name, "::llvm::StringRef":$description), [{
       build($_builder, $_state, $_builder.getStringAttr(name), $_builder.getStringAttr(description),
             ::mlir::FlatSymbolRefAttr()); }]>,
+    OpBuilder<(ins "::mlir::StringAttr":$name, "::mlir::StringAttr":$description,
+                   "::mlir::FlatSymbolRefAttr":$codeObject), [{
+      build($_builder, $_state, name, description, codeObject, ::mlir::DenseI64ArrayAttr()); }]>,
     OpBuilder<(ins "::llvm::StringRef":$name, "::llvm::StringRef":$description, "::mlir::Operation *":$source)>];
   let extraClassDeclaration = [{
     /// The op that says what the kernel computes; null after the region is dropped.

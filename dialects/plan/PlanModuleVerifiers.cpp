@@ -248,6 +248,9 @@ Operation *KernelOp::getSource() {
 LogicalResult KernelOp::verify() {
   if (getBody().empty() && !getCodeObject())
     return emitOpError("needs a source op in a region or a code object");
+  if (auto sums = getSums();
+      sums && (sums->size() != 2 || (*sums)[0] < 0 || (*sums)[1] < 2))
+    return emitOpError("sums is not an argument and a number of devices");
   return success();
 }
 

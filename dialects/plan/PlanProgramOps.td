@@ -154,6 +154,8 @@ def Plan_LaunchOp : Plan_Step<"launch", [UsesSymbols, AttrSizedOperandSegments]>
     multiples of `grain`; a GPU launches grid x block with `shared` bytes. A buffer
     may be read and written: a kernel that updates in place. `programmatic`: the
     kernel waits by itself for the step before it, so its launch may overlap that.
+    `sums(i)`: input i is this device's term of the sum that the step before it on
+    its stream, a `plan.collective` marked `in_kernel`, stands for; the kernel takes it.
 
     ```mlir
     plan.launch @add_64 reads(%a, %b) writes(%c) grid [8, 1, 1] grain(2)
@@ -167,11 +169,12 @@ def Plan_LaunchOp : Plan_Step<"launch", [UsesSymbols, AttrSizedOperandSegments]>
          DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1, 1}">:$grid,
          DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1, 1}">:$block,
          DefaultValuedAttr<I64Attr, "0">:$shared_bytes, DefaultValuedAttr<I64Attr, "1">:$grain,
-         UnitAttr:$programmatic),
+         UnitAttr:$programmatic, OptionalAttr<I64Attr>:$sums),
     placement);
   let assemblyFormat = [{
     $kernel `reads` `(` $inputs `)` `writes` `(` $outputs `)` (`scalars` $scalars^)? (`grid` $grid^)?
-    (`block` $block^)? (`shared` `(` $shared_bytes^ `)`)? (`grain` `(` $grain^ `)`)? (`programmatic` $programmatic^)? }] # placementFormat # [{
+    (`block` $block^)? (`shared` `(` $shared_bytes^ `)`)? (`grain` `(` $grain^ `)`)? (`programmatic` $programmatic^)?
+    (`sums` `(` $sums^ `)`)? }] # placementFormat # [{
     attr-dict `:` functional-type($inputs, $outputs)
   }];
   let hasVerifier = 1;
@@ -215,16 +218,20 @@ def Plan_CollectiveOp : Plan_Step<"collective"> {
     Over P = the product of the sizes of `axes` (positions in `plan.grid`):
     all_reduce and broadcast keep the number of elements, all_gather multiplies it
     by P, reduce_scatter divides it by P. Source and target may be one buffer.
+    `in_kernel`: an all_reduce_sum in place that the next step of its stream, a launch
+    that `sums` the buffer and is alone in reading it, takes itself where devices can
+    write to each other's memory; only where they cannot does this step do it.
 
     ```mlir
     plan.collective all_reduce_sum axes [0] %g to %g : tensor<64xf32>, tensor<64xf32>
     ```
   }];
   let arguments = !con((ins Plan_CollectiveKind:$kind, DenseI64ArrayAttr:$axes,
-                            Arg<Plan_Place, "", [MemRead]>:$source, Arg<Plan_Place, "", [MemWrite]>:$target),
+                            Arg<Plan_Place, "", [MemRead]>:$source, Arg<Plan_Place, "", [MemWrite]>:$target,
+                            UnitAttr:$in_kernel),
                        placement);
   let assemblyFormat = [{
-    $kind `axes` $axes $source `to` $target }] # placementFormat # [{
+    $kind `axes` $axes $source `to` $target (`in_kernel` $in_kernel^)? }] # placementFormat # [{
     attr-dict `:` type($source) `,` type($target)
   }];
   let hasVerifier = 1;

@@ -50,14 +50,41 @@ static LogicalResult verifyPlacement(ProgramOp program, StepOpInterface step,
   return success();
 }
 
+/// A sum marked `in_kernel` and the launch that takes it are neighbours on
+/// their stream. `step` comes after `last`, which may be null, or is null at
+/// the end.
+static LogicalResult verifySumInKernel(Operation *last, Operation *step) {
+  auto sum = dyn_cast_or_null<CollectiveOp>(last);
+  auto launch = dyn_cast_or_null<LaunchOp>(step);
+  Value taken;
+  if (launch && launch.getSums())
+    taken = launch.getInputs()[*launch.getSums()];
+  if (sum && sum.getInKernel()) {
+    if (taken == sum.getTarget())
+      return success();
+    return sum.emitOpError(
+        "is marked in_kernel, but the next step of its stream does not take "
+        "the sum");
+  }
+  if (taken)
+    return launch.emitOpError("takes a sum, but the step before it on its "
+                              "stream is no collective marked in_kernel");
+  return success();
+}
+
 LogicalResult ProgramOp::verifyRegions() {
   SmallVector<uint64_t> streams;
+  llvm::SmallDenseMap<uint64_t, Operation *> lastOn;
   llvm::StringSet<> inputs, outputs;
   for (Operation &op : getBlock()) {
     if (auto step = dyn_cast<StepOpInterface>(op)) {
       if (failed(verifyPlacement(*this, step, streams)))
         return failure();
       streams.push_back(step.getStepStream());
+      Operation *&last = lastOn[step.getStepStream()];
+      if (failed(verifySumInKernel(last, &op)))
+        return failure();
+      last = &op;
     } else if (auto input = dyn_cast<InputOp>(op)) {
       if (!inputs.insert(input.getName()).second)
         return op.emitOpError("binds '") << input.getName() << "' twice";
@@ -68,6 +95,9 @@ LogicalResult ProgramOp::verifyRegions() {
       return op.emitOpError("is no buffer, input, output or step of a plan");
     }
   }
+  for (auto [stream, last] : lastOn)
+    if (failed(verifySumInKernel(last, nullptr)))
+      return failure();
   return success();
 }
 

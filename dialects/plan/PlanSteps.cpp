@@ -129,6 +129,9 @@ LogicalResult LaunchOp::verify() {
     return emitOpError("grain is not 1 to 2^31 - 1");
   if (getSharedBytes() > (1u << 20))
     return emitOpError("shared memory is not 0 to 2^20 bytes");
+  if (auto sums = getSums(); sums && *sums >= getInputs().size())
+    return emitOpError("sums input ")
+           << static_cast<int64_t>(*sums) << " of " << getInputs().size();
   return success();
 }
 
@@ -154,6 +157,11 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
       symbols.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
   if (!kernel)
     return emitOpError() << getKernelAttr() << " is not a plan.kernel";
+  auto takes = kernel.getSums();
+  if (takes.has_value() != getSums().has_value() ||
+      (takes && (*takes)[0] != static_cast<int64_t>(*getSums())))
+    return emitOpError("and ")
+           << getKernelAttr() << " differ in what input is summed";
   Operation *source = kernel.getSource();
   if (!source)
     return success();
@@ -242,6 +250,9 @@ LogicalResult CollectiveOp::verify() {
     return failure();
   if (getAxes().empty())
     return emitOpError("has no grid axis");
+  if (getInKernel() &&
+      (getKind() != CollectiveKind::AllReduceSum || getSource() != getTarget()))
+    return emitOpError("in_kernel is for all_reduce_sum in place");
   FailureOr<int64_t> devices = devicesAlong(*this, getAxes());
   if (failed(devices))
     return failure();

@@ -114,6 +114,9 @@ struct GenerateGpuKernels
         return signalPassFailure();
       }
       rowwise.alignments = alignments.lookup(kernel.getSymName());
+      rowwise.sum.reset();
+      if (auto sums = kernel.getSums())
+        rowwise.sum = {static_cast<unsigned>((*sums)[0]), (*sums)[1]};
       auto made =
           emitGpuRowwise(builder, kernels, kernel.getSymName(), op, rowwise);
       if (failed(made))

@@ -23,6 +23,10 @@ LogicalResult GpuRowwiseEmitter::analyze(const GpuRowwiseOptions &options) {
     writes.push_back({access, shape.writeBytes[j], Value(), Value()});
   for (const auto &access : llvm::concat<Access>(reads, writes))
     fast |= access.element.isBF16() && access.index.column != 0;
+  sum = options.sum;
+  if (sum && !canSum(sum->input))
+    return op.emitOpError("cannot take the sum of input ")
+           << sum->input << " over GPUs";
   return success();
 }
 
@@ -45,8 +49,10 @@ void GpuRowwiseEmitter::emitPosition(gpu::GPUFuncOp function) {
     block = k.add(k.mul(block, i32(shape.tiles)), tile);
     // A tile without a row takes the last one and keeps its results to itself,
     // so that shuffles and barriers have all threads.
-    Value rows =
-        arith::TruncIOp::create(b, k.loc, word, function.getArguments().back());
+    Value rows = arith::TruncIOp::create(
+        b, k.loc, word,
+        function.getArgument(KernelBuffers::of(op).firstResult +
+                             op.getNumResults()));
     Value tiles = k.mul(rows, i32(shape.chunks));
     inside = arith::CmpIOp::create(b, k.loc, arith::CmpIPredicate::ult, block,
                                    tiles);
@@ -233,6 +239,8 @@ void GpuRowwiseEmitter::emit(gpu::GPUFuncOp function, Value sharedMemory,
       for (Piece &piece : resident)
         varying(argument, piece);
     }
+  if (sum)
+    emitSum(function);
   for (MutableArrayRef<RowReduceOp> reduces : body.levels)
     emitReductions(reduces);
   emitWrites();
@@ -267,6 +275,8 @@ llamac::emitGpuRowwise(OpBuilder &builder, gpu::GPUModuleOp target,
                                      pointer(NVVM::NVVMMemorySpace::Global));
   if (shape.takesRows())
     parameters.push_back(builder.getI64Type());
+  if (options.sum)
+    parameters.append(kSumArguments, builder.getI64Type());
   auto function = gpu::GPUFuncOp::create(
       builder, k.loc, symbol, builder.getFunctionType(parameters, {}));
   function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(),

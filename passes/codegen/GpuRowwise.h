@@ -6,6 +6,8 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/Builders.h"
 
+#include <optional>
+
 namespace llamac {
 
 struct GpuRowwiseOptions {
@@ -14,7 +16,16 @@ struct GpuRowwiseOptions {
   /// Start and end as programmatic dependent launches do (sm_90 and later): let
   /// the next grid be placed, then wait for the memory of the one before.
   bool programmatic = false;
+  /// An input is this GPU's term of a sum over GPUs, which the kernel takes.
+  struct Sum {
+    unsigned input;
+    int64_t devices;
+  };
+  std::optional<Sum> sum;
 };
+
+/// Arguments that a kernel with `sum` has after all others.
+constexpr unsigned kSumArguments = 6;
 
 struct GpuRowwiseKernel {
   mlir::gpu::GPUFuncOp function;
@@ -42,11 +53,21 @@ struct GpuRowwiseKernel {
 /// and no thread writes before all have read what reductions need: results may
 /// alias inputs element by element.
 ///
+/// With `sum` the kernel takes six more i64 (runtime/plan/plan.fbs, table
+/// Launch) and gives every element of that input, bf16 or f32, the sum over the
+/// GPUs, taken in f32 in order of rank and rounded to the input's type: the
+/// same bytes on all of them. The input is dense, [rows, cols].
+///
 /// Fails with a diagnostic for body ops without a GPU form, element types other
-/// than f32, f64, bf16, i32 and i64.
+/// than f32, f64, bf16, i32 and i64, and for a sum over an input that threads
+/// do not hold whole rows of.
 mlir::FailureOr<GpuRowwiseKernel>
 emitGpuRowwise(mlir::OpBuilder &builder, mlir::gpu::GPUModuleOp target,
                llvm::StringRef symbol, llm::RowwiseOp op,
                const GpuRowwiseOptions &options = {});
+
+/// Whether the kernel of `op`, whose buffers are aligned to 16 bytes, can take
+/// a sum of terms of `input`.
+bool canSumInKernel(llm::RowwiseOp op, unsigned input);
 
 } // namespace llamac

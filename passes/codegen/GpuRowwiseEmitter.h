@@ -19,6 +19,8 @@ public:
   /// `shared`: that memory, aligned to 16 bytes.
   void emit(mlir::gpu::GPUFuncOp function, mlir::Value shared,
             bool programmatic);
+  /// After analyze: whether the kernel can take the sum of this input's terms.
+  bool canSum(unsigned input);
 
 private:
   using Value = mlir::Value;
@@ -64,6 +66,14 @@ private:
   Value emitOp(mlir::Operation *bodyOp,
                llvm::function_ref<Value(Value)> operand, unsigned lanes);
 
+  // GpuRowwiseSum.cpp
+  /// The kernel's last arguments (GpuRowwise.h).
+  struct SumCall {
+    Value rank, bytes, slot, inboxes, state, abort;
+  };
+  void emitSum(mlir::gpu::GPUFuncOp function);
+  Values exchange(const SumCall &call, mlir::ValueRange terms);
+
   // GpuRowwiseReduce.cpp
   void emitReductions(llvm::MutableArrayRef<llm::RowReduceOp> reduces);
   Values accumulate(llvm::MutableArrayRef<llm::RowReduceOp> reduces,
@@ -83,6 +93,7 @@ private:
   KernelBuilder &k;
   RowwiseBody body;
   GpuRowwiseShape shape;
+  std::optional<GpuRowwiseOptions::Sum> sum;
   bool fast = false; // columns of bf16: exponentials and quotients need no more
   llvm::SmallVector<Access> reads, writes;
   llvm::SmallVector<Piece> resident;

@@ -83,3 +83,28 @@ def SelectLibraryKernels : Pass<"codegen-select-library-kernels", "mlir::ModuleO
     Option<"ptx", "ptx", "bool", /*default=*/"false", "PTX instead of a cubin">];
   let dependentDialects = ["plan::PlanDialect"];
 }
+
+def SumInKernels : Pass<"codegen-sum-in-kernels", "mlir::ModuleOp"> {
+  let summary = "row kernels add the terms of other devices themselves";
+  let description = [{
+    Requires: a plan for GPUs on one stream, kernels with their source op,
+    activations without offsets. Ensures: an `all_reduce_sum` in place that does not
+    go along the batch axis (ranks there may run other programs), sends each device
+    at most `most-bytes` and is read by one launch of an `llm.rowwise` alone, element
+    by element (which may write something else there), comes right before that launch and is `in_kernel`; the launch `sums`
+    it, and its kernel is one that does. Everything else stays as it is. Test:
+    test/passes/codegen/sum-in-kernels.mlir.
+
+    ```mlir
+    plan.collective all_reduce_sum axes [1] %y to %y : ...
+    plan.launch @add_rms_norm_7 reads(%x, %y, %w) writes(%h, %n) grid [96, 1, 1] : ...
+    // becomes
+    plan.collective all_reduce_sum axes [1] %y to %y in_kernel : ...
+    plan.launch @add_rms_norm_7_sum1 reads(%x, %y, %w) writes(%h, %n) grid [96, 1, 1] sums(1) : ...
+    ```
+  }];
+  let options = [
+    Option<"mostBytes", "most-bytes", "int64_t", /*default=*/"2 << 20",
+           "largest sum, in bytes that a device sends: its term once to each peer">];
+  let dependentDialects = ["plan::PlanDialect"];
+}

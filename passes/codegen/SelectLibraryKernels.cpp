@@ -315,7 +315,8 @@ private:
         triple(launch->block), b.getI64IntegerAttr(launch->sharedBytes),
         b.getI64IntegerAttr(1),
         waits.contains(launch->symbol) ? b.getUnitAttr() : UnitAttr(),
-        b.getI64IntegerAttr(0), b.getDenseI64ArrayAttr({}));
+        /*sums=*/IntegerAttr(), b.getI64IntegerAttr(0),
+        b.getDenseI64ArrayAttr({}));
     for (const Factor &factor : group)
       plan::GemmOp(factor.gemm)->erase();
     return success();
@@ -359,7 +360,7 @@ private:
           launches.size() == 1 && waits.contains(launch.symbol)
               ? b.getUnitAttr()
               : UnitAttr(),
-          b.getI64IntegerAttr(old.getStepStream()),
+          /*sums=*/IntegerAttr(), b.getI64IntegerAttr(old.getStepStream()),
           b.getDenseI64ArrayAttr(old.getStepWaits()));
     }
     old->erase();

@@ -266,7 +266,8 @@ private:
         b.getDenseI64ArrayAttr({items, 1, 1}),
         b.getDenseI64ArrayAttr({1, 1, 1}), b.getI64IntegerAttr(0),
         b.getI64IntegerAttr(grain), /*programmatic=*/UnitAttr(),
-        b.getI64IntegerAttr(0), b.getDenseI64ArrayAttr({}));
+        /*sums=*/IntegerAttr(), b.getI64IntegerAttr(0),
+        b.getDenseI64ArrayAttr({}));
   }
 
   void lowerKernel(Operation *op) {

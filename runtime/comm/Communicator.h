@@ -32,6 +32,17 @@ struct CollectiveCall {
   /// For messages: "plan.fb: program 'train_64', step 7 (all_reduce sum over
   /// dp, loc(...))".
   std::string title{};
+  /// The kernel of the step behind it takes the sum, where it can.
+  bool inKernel = false;
+};
+
+/// What a kernel that takes a sum is told, after its own arguments and in this
+/// order (plan.fbs, table Launch). Rank -1: the sum has been taken.
+struct KernelSum {
+  std::int64_t rank = -1; ///< among the group's members
+  std::int64_t bytes = 0; ///< of the term
+  std::int64_t slot = 0;  ///< bytes from sender to sender in an inbox
+  std::int64_t inboxes = 0, state = 0, abort = 0; ///< addresses
 };
 
 /// A collective that failed while it ran. The message begins with its title.
@@ -77,6 +88,12 @@ public:
   virtual void enqueue(Device &device, StreamId stream,
                        std::span<const std::uint8_t> axes,
                        const CollectiveCall &call) = 0;
+  /// For the kernel behind a collective with `inKernel`, which enqueue has left
+  /// out if the rank is not -1.
+  virtual KernelSum kernelSum(std::span<const std::uint8_t> axes,
+                              const CollectiveCall &call) {
+    return {};
+  }
   /// A graph with collectives was put on a stream: for messages, on a device
   /// where nobody sees the single ones begin.
   virtual void launched(std::string_view title) {}

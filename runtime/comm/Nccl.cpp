@@ -1,6 +1,7 @@
 #include "runtime/comm/Nccl.h"
 
 #include "runtime/comm/NcclGroup.h"
+#include "runtime/comm/PeerMemory.h"
 #include "runtime/device/cuda/CudaAccess.h"
 #include "runtime/support/Error.h"
 
@@ -24,6 +25,7 @@ constexpr auto kLastWait = std::chrono::seconds(2);
 /// The communicators, and the thread that looks after them.
 struct Watched {
   std::map<CommunicatorKey, NcclGroup> groups;
+  std::map<CommunicatorKey, PeerMemory> inboxes; ///< of those that have some
   std::mutex mutex; ///< of what follows
   std::condition_variable wake;
   bool aborting = false, leaving = false, ended = false;
@@ -43,6 +45,8 @@ struct Watched {
       }
     }
     if (aborting) {
+      for (auto &[key, inbox] : inboxes)
+        inbox.abort();
       lock.unlock(); // not in a thread of the control plane: this may take long
       for (auto &[key, group] : groups)
         group.refuse();
@@ -65,6 +69,7 @@ public:
     auto &nccl = NcclLibrary::get();
     gpu->cudaContext().use();
     connectAll(plan, nccl);
+    mapAll(plan, gpu->cudaContext());
     watcher = std::thread([state = state] { state->watch(); });
     subscription = peers.onLost([this](const PeerFailure &) { abort(); });
   }
@@ -108,6 +113,8 @@ public:
         device.copy(stream, call.target, call.source);
       return;
     }
+    if (call.inKernel && mappedFor(axes, call))
+      return;
     auto *gpu = CudaAccess::of(device);
     gpu->cudaContext().use();
     try {
@@ -116,6 +123,12 @@ public:
       throw CollectiveError(error.code(), call.title + ": " + error.what());
     }
     gpu->cudaEnqueued(stream);
+  }
+
+  KernelSum kernelSum(std::span<const std::uint8_t> axes,
+                      const CollectiveCall &call) override {
+    auto *inbox = mappedFor(axes, call);
+    return inbox ? inbox->arguments(call.source.bytes) : KernelSum{};
   }
 
   void launched(std::string_view title) override { peers.setCollective(title); }
@@ -145,6 +158,8 @@ public:
   void abort() noexcept override {
     std::lock_guard lock(state->mutex);
     state->aborting = true;
+    for (auto &[key, inbox] : state->inboxes)
+      inbox.abort();
     state->wake.notify_all();
   }
 
@@ -154,6 +169,33 @@ private:
   std::shared_ptr<Watched> state = std::make_shared<Watched>();
   std::thread watcher;
   Peers::Subscription subscription;
+
+  const PeerMemory *mappedFor(std::span<const std::uint8_t> axes,
+                              const CollectiveCall &call) const {
+    auto found = state->inboxes.find({groupKey(theGrid, axes), call.stream});
+    return found != state->inboxes.end() && found->second.isMapped()
+               ? &found->second
+               : nullptr;
+  }
+
+  /// For groups some of whose sums kernels take.
+  void mapAll(const Plan &plan, const CudaContext &context) {
+    std::map<CommunicatorKey, std::uint64_t> largest;
+    for (std::size_t p = 0; p < plan.programCount(); ++p)
+      for (auto *step : *plan.program(p).steps())
+        if (auto *op = step->operation_as_Collective(); op && op->in_kernel()) {
+          auto axes =
+              groupKey(theGrid, {op->axes()->data(), op->axes()->size()});
+          if (!axes)
+            continue;
+          auto &bytes = largest[{axes, step->stream()}];
+          bytes = std::max(bytes, plan.bytes(op->source()));
+        }
+    for (auto &[key, bytes] : largest)
+      state->inboxes.try_emplace(
+          key, static_cast<unsigned>(context.gpu()), peers,
+          theGrid.group(peers.world().rank, groupAxes(key.axes)), bytes);
+  }
 
   /// The first member of each group draws its id; everybody hears of all.
   void connectAll(const Plan &plan, const NcclLibrary &nccl) {

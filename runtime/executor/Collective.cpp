@@ -65,7 +65,23 @@ static CollectiveCall callOf(const StepContext &context) {
           context.session.range(op.target()),
           context.step.stream(),
           prefixOf(context.plan, context.program) +
-              describe(context.plan, context.index, context.step)};
+              describe(context.plan, context.index, context.step),
+          op.in_kernel()};
+}
+
+KernelSum kernelSumOf(const StepContext &context) {
+  // Verified: it is the step before on the stream.
+  auto &steps = *context.program.steps();
+  auto i = context.index;
+  while (steps.Get(--i)->stream() != context.step.stream())
+    ;
+  StepContext before{context.session, context.plan,    context.device,
+                     context.communicators, context.kernels, context.program,
+                     *steps.Get(i),   i,               context.stream};
+  if (!context.communicators)
+    return {};
+  return context.communicators->kernelSum(
+      axesOf(*before.step.operation_as_Collective()), callOf(before));
 }
 
 // A session without communicators has one device, as its plan (Session checks

@@ -1,6 +1,7 @@
 //===- Executors.h - From a step of the plan to device work ----*- C++ -*-===//
 #pragma once
 
+#include "runtime/comm/Communicator.h"
 #include "runtime/device/Device.h"
 #include "runtime/plan/Plan.h"
 
@@ -10,7 +11,6 @@
 
 namespace llamarun {
 
-class Communicators;
 class Session;
 
 /// What an executor may look at.
@@ -43,6 +43,10 @@ const Executor &executorOf(fb::Operation operation);
 /// one of 127 collectives from step 9 (...) to step 700 (...)"; empty if it has
 /// none that leave the device.
 std::string collectivesOf(const Plan &plan, const fb::Program &program);
+
+/// Of a launch that sums a read: what its kernel is told of the collective
+/// before it.
+KernelSum kernelSumOf(const StepContext &context);
 
 extern const Executor gemmExecutor;
 extern const Executor launchExecutor;

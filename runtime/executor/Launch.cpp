@@ -13,6 +13,12 @@ static LaunchCall callOf(const StepContext &context) {
     call.writes.push_back(context.session.range(launch.writes()->Get(i)));
   for (std::size_t i = 0; i < sizeOf(launch.scalars()); ++i)
     call.scalars.push_back(launch.scalars()->Get(i));
+  if (launch.sums() >= 0) {
+    auto sum = kernelSumOf(context);
+    for (auto value :
+         {sum.rank, sum.bytes, sum.slot, sum.inboxes, sum.state, sum.abort})
+      call.scalars.push_back(value);
+  }
   call.grid = {launch.grid_x(), launch.grid_y(), launch.grid_z()};
   call.block = {launch.block_x(), launch.block_y(), launch.block_z()};
   call.sharedBytes = launch.shared_bytes();

@@ -149,6 +149,22 @@ void checkCollective(const Context &context, const fb::Collective &op) {
                   " elements over ", parts, " devices");
   auto &from = context.ranges[op.source()];
   auto &to = context.ranges[op.target()];
+  if (op.in_kernel()) {
+    context.require(viewOf(context.plan.target()->kind()) == "cuda",
+                    "a sum in a kernel that is not a GPU's");
+    context.require(op.kind() == fb::CollectiveKind::AllReduceSum &&
+                        op.source() == op.target(),
+                    "only an all_reduce sum in place is taken in a kernel");
+    context.require(dtype == fb::DType::F32 || dtype == fb::DType::BF16,
+                    "a sum of ", nameOf(dtype), " in a kernel");
+    context.require(to.end - to.begin <= kMaxItems,
+                    "a sum in a kernel of more than 2^31 bytes");
+    // Members that run different programs would count calls differently.
+    for (auto axis : *op.axes())
+      context.require(grid->Get(axis)->size() == 1 ||
+                          viewOf(grid->Get(axis)->name()) != "dp",
+                      "a sum over dp in a kernel: ranks may run other programs");
+  }
   bool inPlace = from.allocation == to.allocation && from.begin == to.begin &&
                  from.end == to.end;
   context.require(inPlace || !from.overlaps(to),

@@ -2,6 +2,7 @@
 #include "runtime/plan/VerifyContext.h"
 
 #include <cmath>
+#include <map>
 #include <string>
 
 namespace llamarun::verify {
@@ -123,6 +124,10 @@ void checkLaunch(const Context &context, const fb::Launch &launch) {
                     "block is empty or above 1024 threads");
     threads *= extent;
   }
+  context.require(launch.sums() >= -1 &&
+                      (launch.sums() < 0 ||
+                       static_cast<std::size_t>(launch.sums()) < sizeOf(reads)),
+                  "sums read ", launch.sums(), " of ", sizeOf(reads));
   context.require(launch.grain() > 0, "grain is 0");
   context.require(launch.shared_bytes() <= (1u << 20), "shared memory of ",
                   launch.shared_bytes(), " bytes");
@@ -189,12 +194,30 @@ void checkOperation(const Context &context, const fb::Step &step) {
 
 } // namespace
 
+/// `step` comes after `last` on its stream; either may be null, at the ends.
+static void checkSumInKernel(const Context &context, const fb::Step *last,
+                             const fb::Step *step) {
+  auto *sum = last ? last->operation_as_Collective() : nullptr;
+  auto *launch = step ? step->operation_as_Launch() : nullptr;
+  bool left = sum && sum->in_kernel();
+  bool takes = launch && launch->sums() >= 0;
+  context.require(!left || takes, "the sum in a kernel before it is not taken");
+  context.require(!takes || left, "takes a sum, but none is before it");
+  if (!left)
+    return;
+  auto taken =
+      launch->reads()->Get(static_cast<std::uint32_t>(launch->sums()));
+  context.require(taken == sum->source(), "takes the sum of buffer ", taken,
+                  ", the one before it is of ", sum->source());
+}
+
 void checkSteps(Context &context, const fb::Program &program) {
   auto *steps = program.steps();
   auto *locations = context.plan.locations();
   context.require(sizeOf(steps) > 0, "no steps");
   auto prefix = context.where;
   prefix.replace(prefix.size() - 2, 2, ", step ");
+  std::map<unsigned, const fb::Step *> lastOn;
   for (std::size_t i = 0; i < sizeOf(steps); ++i) {
     auto &step = *steps->Get(i);
     context.where = prefix + std::to_string(i) + ": ";
@@ -211,7 +234,13 @@ void checkSteps(Context &context, const fb::Program &program) {
       context.require(step.waits()->Get(j) < i, "waits for step ",
                       step.waits()->Get(j), ", which is not before it");
     checkOperation(context, step);
+    auto &last = lastOn[step.stream()];
+    checkSumInKernel(context, last, &step);
+    last = &step;
   }
+  context.where = prefix.substr(0, prefix.size() - 7) + ": ";
+  for (auto [stream, last] : lastOn)
+    checkSumInKernel(context, last, nullptr);
 }
 
 } // namespace llamarun::verify

@@ -146,6 +146,13 @@ int endJob(const Error &error) {
     failure.code = error.code();
   }
   tell(failure);
+  if (theJob && theJob->peers->world().size > 1) {
+    // Aborting a communicator may take longer than this thread has to live, and
+    // would then meet libraries that have been taken down.
+    std::fflush(nullptr);
+    std::cout.flush();
+    _Exit(static_cast<int>(failure.code));
+  }
   return static_cast<int>(failure.code);
 }
 

@@ -65,6 +65,8 @@ module attributes {
   }
   // CHECK: plan.kernel @mul_64 "mul, 64 columns" code_object(@objects){{$}}
   plan.kernel @mul_64 "mul, 64 columns" code_object(@objects)
+  // CHECK: plan.kernel @sum_64 "sum over devices+add, 64 columns" code_object(@objects) sums [1, 4]{{$}}
+  plan.kernel @sum_64 "sum over devices+add, 64 columns" code_object(@objects) sums [1, 4]
 
   // CHECK: plan.program @train_8 kind(train) tokens(8) sequences(2) streams(2) activation_bytes(8192) flops(65536) bytes(12288) {
   // KEPT: plan.program @train_8
@@ -117,5 +119,13 @@ module attributes {
     plan.fill %flat with 0.0 : tensor<32xf32>
     plan.fill %flat with 0.0 : tensor<32xf32>
     plan.collective all_reduce_sum axes [0] %flat to %flat : tensor<32xf32>, tensor<32xf32>
+    // A sum that the kernel behind it takes.
+    // CHECK: plan.collective all_reduce_sum axes [0] %[[Y]] to %[[Y]] in_kernel : tensor<8x64xf32>, tensor<8x64xf32>
+    // CHECK: plan.launch @sum_64 reads(%[[X]], %[[Y]]) writes(%[[Y]]) sums(1) : (tensor<8x64xf32>, tensor<8x64xf32>) -> tensor<8x64xf32>
+    // KEPT: plan.collective
+    // KEPT: plan.launch
+    plan.collective all_reduce_sum axes [0] %y to %y in_kernel : tensor<8x64xf32>, tensor<8x64xf32>
+    plan.launch @sum_64 reads(%x, %y) writes(%y) sums(1)
+      : (tensor<8x64xf32>, tensor<8x64xf32>) -> tensor<8x64xf32>
   }
 }

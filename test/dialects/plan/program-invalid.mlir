@@ -371,3 +371,68 @@ plan.program @p kind(train) tokens(8) sequences(2) {
   // expected-error @+1 {{has no grid axis}}
   plan.collective all_reduce_sum axes [] %a to %a : tensor<4xf32>, tensor<4xf32>
 }
+
+// -----
+
+module attributes {plan.grid = [#plan.axis<name = "tp", size = 4>]} {
+  plan.allocation @a category(activations) bytes(4096)
+  plan.program @p kind(train) tokens(8) sequences(2) {
+    %a = plan.buffer in @a : tensor<4xf32>
+    // expected-error @+1 {{in_kernel is for all_reduce_sum in place}}
+    plan.collective all_reduce_max axes [0] %a to %a in_kernel : tensor<4xf32>, tensor<4xf32>
+  }
+}
+
+// -----
+
+module attributes {plan.grid = [#plan.axis<name = "tp", size = 4>]} {
+  plan.allocation @a category(activations) bytes(4096)
+  plan.program @p kind(train) tokens(8) sequences(2) {
+    %a = plan.buffer in @a : tensor<4xf32>
+    // expected-error @+1 {{is marked in_kernel, but the next step of its stream does not take the sum}}
+    plan.collective all_reduce_sum axes [0] %a to %a in_kernel : tensor<4xf32>, tensor<4xf32>
+    plan.fill %a with 0.0 : tensor<4xf32>
+  }
+}
+
+// -----
+
+plan.allocation @a category(activations) bytes(4096)
+plan.code_object @c format(cubin) arch("sm_90") data("x")
+plan.kernel @k "k" code_object(@c) sums [0, 2]
+plan.program @p kind(train) tokens(8) sequences(2) {
+  %a = plan.buffer in @a : tensor<4xf32>
+  // expected-error @+1 {{takes a sum, but the step before it on its stream is no collective marked in_kernel}}
+  plan.launch @k reads(%a) writes(%a) sums(0) : (tensor<4xf32>) -> tensor<4xf32>
+}
+
+// -----
+
+plan.allocation @a category(activations) bytes(4096)
+plan.code_object @c format(cubin) arch("sm_90") data("x")
+plan.kernel @k "k" code_object(@c) sums [1, 2]
+plan.program @p kind(train) tokens(8) sequences(2) {
+  %a = plan.buffer in @a : tensor<4xf32>
+  // expected-error @+1 {{sums input 1 of 1}}
+  plan.launch @k reads(%a) writes(%a) sums(1) : (tensor<4xf32>) -> tensor<4xf32>
+}
+
+// -----
+
+module attributes {plan.grid = [#plan.axis<name = "tp", size = 2>]} {
+  plan.allocation @a category(activations) bytes(4096)
+  plan.code_object @c format(cubin) arch("sm_90") data("x")
+  plan.kernel @k "k" code_object(@c)
+  plan.program @p kind(train) tokens(8) sequences(2) {
+    %a = plan.buffer in @a : tensor<4xf32>
+    plan.collective all_reduce_sum axes [0] %a to %a in_kernel : tensor<4xf32>, tensor<4xf32>
+    // expected-error @+1 {{and @k differ in what input is summed}}
+    plan.launch @k reads(%a) writes(%a) sums(0) : (tensor<4xf32>) -> tensor<4xf32>
+  }
+}
+
+// -----
+
+plan.code_object @c format(cubin) arch("sm_90") data("x")
+// expected-error @+1 {{sums is not an argument and a number of devices}}
+plan.kernel @k "k" code_object(@c) sums [0, 1]

@@ -200,4 +200,72 @@ TEST(VerifyCollectives, StreamsInterleaveOnGpusOnly) {
   }
 }
 
+// A sum that a kernel takes: the launch behind it on its stream, and nothing else.
+struct SumPlan {
+  PlanBuilder builder;
+  fb::ProgramT *program = nullptr;
+  fb::CollectiveT *sum = nullptr;
+  fb::LaunchT *launch = nullptr;
+  std::uint32_t x, y;
+
+  explicit SumPlan(const std::string &kind = "cuda",
+                   fb::DType dtype = fb::DType::BF16)
+      : builder(gridPlan(2, 2, kind)) {
+    builder.kernel("f", builder.code(fb::CodeFormat::Cubin, "sm_90", "x"));
+    x = builder.buffer(fb::Category::Activations, dtype, {16, 8});
+    y = builder.buffer(fb::Category::Activations, dtype, {16, 8});
+    program = &builder.program(fb::ProgramKind::Train, 16, 4);
+    program->streams = 2;
+    sum = &collective(*program, AllReduceSum, {1}, x, x);
+    sum->in_kernel = true;
+    auto g = builder.buffer(fb::Category::Activations, fb::DType::F32, {8});
+    PlanBuilder::step(*program, fb::FillT{}, 1).target = g;
+    launch = &PlanBuilder::step(*program, fb::LaunchT{});
+    launch->reads = {y, x};
+    launch->writes = {y};
+    launch->sums = 1;
+  }
+};
+
+std::string sumComplaint(const std::function<void(SumPlan &)> &change) {
+  SumPlan plan;
+  change(plan);
+  return complaint(plan.builder);
+}
+
+TEST(VerifyCollectives, SumsInKernels) {
+  EXPECT_EQ(sumComplaint([](auto &) {}), "");
+  EXPECT_EQ(complaint(SumPlan("cuda", fb::DType::F32).builder), "");
+  EXPECT_HAS(complaint(SumPlan("cpu").builder), "not a GPU's");
+  EXPECT_HAS(complaint(SumPlan("cuda", fb::DType::F64).builder),
+             "a sum of f64 in a kernel");
+  EXPECT_HAS(sumComplaint([](auto &p) { p.sum->kind = AllReduceMax; }),
+             "only an all_reduce sum in place");
+  EXPECT_HAS(sumComplaint([](auto &p) { p.sum->target = p.y; }),
+             "only an all_reduce sum in place");
+  EXPECT_HAS(sumComplaint([](auto &p) {
+               p.sum->axes = {0, 1};
+             }),
+             "a sum over dp in a kernel");
+  EXPECT_HAS(sumComplaint([](auto &p) { p.launch->sums = 2; }),
+             "sums read 2 of 2");
+  EXPECT_HAS(sumComplaint([](auto &p) { p.launch->sums = -2; }),
+             "sums read -2 of 2");
+  EXPECT_HAS(sumComplaint([](auto &p) { p.launch->sums = 0; }),
+             "the one before it is of " + std::to_string(SumPlan().x));
+  EXPECT_HAS(sumComplaint([](auto &p) { p.launch->sums = -1; }),
+             "in a kernel before it is not taken");
+  EXPECT_HAS(sumComplaint([](auto &p) { p.sum->in_kernel = false; }),
+             "takes a sum, but none is before it");
+  EXPECT_HAS(sumComplaint([](auto &p) { p.program->steps.back()->stream = 1; }),
+             "takes a sum, but none is before it");
+  EXPECT_HAS(sumComplaint([](auto &p) {
+               PlanBuilder::step(*p.program, fb::FillT{}).target = p.y;
+               std::swap(p.program->steps[2], p.program->steps[3]);
+             }),
+             "in a kernel before it is not taken");
+  EXPECT_HAS(sumComplaint([](auto &p) { p.program->steps.pop_back(); }),
+             "in a kernel before it is not taken");
+}
+
 } // namespace
