@@ -26,7 +26,7 @@ constexpr auto kLastWait = std::chrono::seconds(2);
 struct Watched {
   std::map<CommunicatorKey, NcclGroup> groups;
   std::map<CommunicatorKey, PeerMemory> inboxes; ///< of those that have some
-  std::mutex mutex; ///< of what follows
+  std::mutex mutex;                              ///< of what follows
   std::condition_variable wake;
   bool aborting = false, leaving = false, ended = false;
   std::string cause; ///< what NCCL said, if it was NCCL that saw it

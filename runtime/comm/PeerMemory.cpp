@@ -83,9 +83,9 @@ PeerMemory::PeerMemory(unsigned ordinal, Peers &peers,
                 result == CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED;
       pointer = theirs.address;
     } else {
-      reached = cuda.cuIpcOpenMemHandleFn(
-                    &pointer, theirs.handle,
-                    CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS) == CUDA_SUCCESS;
+      reached = cuda.cuIpcOpenMemHandleFn(&pointer, theirs.handle,
+                                          CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS) ==
+                CUDA_SUCCESS;
       if (reached)
         opened.push_back(pointer);
     }
@@ -121,12 +121,9 @@ void PeerMemory::make(std::size_t devices) {
 
 KernelSum PeerMemory::arguments(std::uint64_t bytes) const {
   auto number = [](auto value) { return static_cast<std::int64_t>(value); };
-  return {mine,
-          number(bytes),
-          number(slot),
-          number(table + kStateBytes),
-          number(table),
-          number(reinterpret_cast<std::uintptr_t>(stop))};
+  return {mine,          number(bytes),
+          number(slot),  number(table + kStateBytes),
+          number(table), number(reinterpret_cast<std::uintptr_t>(stop))};
 }
 
 void PeerMemory::abort() noexcept {

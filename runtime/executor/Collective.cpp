@@ -75,9 +75,10 @@ KernelSum kernelSumOf(const StepContext &context) {
   auto i = context.index;
   while (steps.Get(--i)->stream() != context.step.stream())
     ;
-  StepContext before{context.session, context.plan,    context.device,
-                     context.communicators, context.kernels, context.program,
-                     *steps.Get(i),   i,               context.stream};
+  StepContext before{
+      context.session, context.plan,    context.device, context.communicators,
+      context.kernels, context.program, *steps.Get(i),  i,
+      context.stream};
   if (!context.communicators)
     return {};
   return context.communicators->kernelSum(

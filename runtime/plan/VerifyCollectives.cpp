@@ -161,9 +161,10 @@ void checkCollective(const Context &context, const fb::Collective &op) {
                     "a sum in a kernel of more than 2^31 bytes");
     // Members that run different programs would count calls differently.
     for (auto axis : *op.axes())
-      context.require(grid->Get(axis)->size() == 1 ||
-                          viewOf(grid->Get(axis)->name()) != "dp",
-                      "a sum over dp in a kernel: ranks may run other programs");
+      context.require(
+          grid->Get(axis)->size() == 1 ||
+              viewOf(grid->Get(axis)->name()) != "dp",
+          "a sum over dp in a kernel: ranks may run other programs");
   }
   bool inPlace = from.allocation == to.allocation && from.begin == to.begin &&
                  from.end == to.end;

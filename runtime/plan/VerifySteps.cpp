@@ -205,8 +205,7 @@ static void checkSumInKernel(const Context &context, const fb::Step *last,
   context.require(!takes || left, "takes a sum, but none is before it");
   if (!left)
     return;
-  auto taken =
-      launch->reads()->Get(static_cast<std::uint32_t>(launch->sums()));
+  auto taken = launch->reads()->Get(static_cast<std::uint32_t>(launch->sums()));
   context.require(taken == sum->source(), "takes the sum of buffer ", taken,
                   ", the one before it is of ", sum->source());
 }

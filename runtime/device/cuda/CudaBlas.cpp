@@ -47,7 +47,7 @@ bool CudaBlas::fromCache(const std::string &key, Chosen &chosen) {
     return false;
   CudaAlgorithm algorithm;
   std::memcpy(&algorithm.algorithm, known->bits.data(), sizeof known->bits);
-  if (!chosen.product.accepts(algorithm)) {
+  if (!chosen.product.accepts(algorithm) && !chosen.product.offers(algorithm)) {
     note("tuned algorithm of GEMM " + key + " does not suit it; tuning anew");
     cache->erase(key);
     return false;

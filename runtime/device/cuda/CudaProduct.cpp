@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <sstream>
@@ -134,6 +135,17 @@ bool CudaProduct::accepts(CudaAlgorithm &algorithm) const {
     return false;
   algorithm.workspace = checked.workspaceSize;
   return true;
+}
+
+bool CudaProduct::offers(CudaAlgorithm &algorithm) const {
+  constexpr int kMost = 64; // as many as the tuner asks for
+  for (auto &offer : heuristics(kMost))
+    if (std::memcmp(&offer.algorithm, &algorithm.algorithm,
+                    sizeof offer.algorithm) == 0) {
+      algorithm.workspace = offer.workspace;
+      return true;
+    }
+  return false;
 }
 
 std::vector<CudaAlgorithm>

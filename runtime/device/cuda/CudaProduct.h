@@ -50,6 +50,9 @@ public:
   /// Whether the algorithm (of a file, say) is one for this product: fills in
   /// its workspace.
   bool accepts(CudaAlgorithm &algorithm) const;
+  /// The same if the library's heuristics offer it, bit by bit: its own check
+  /// refuses some that they offer (12 of 34 products of a long plan).
+  bool offers(CudaAlgorithm &algorithm) const;
 
   /// Puts the product on the stream. `scratch` is device memory of at least
   /// algorithm.workspace bytes.

@@ -60,7 +60,7 @@ struct Emission {
 class EmitPlan : public testing::Test {
 protected:
   void SetUp() override {
-    Emission emission(readFile("small-plan.mlir"));
+    Emission emission(source());
     ASSERT_TRUE(emission.ok) << emission.errors;
     // The loader keeps the file 64-byte aligned, and so must we.
     storage.resize(emission.bytes.size() + 64);
@@ -76,6 +76,8 @@ protected:
     ASSERT_TRUE(fb::VerifyPlanBuffer(verifier));
     plan = fb::GetPlan(payload->data());
   }
+
+  virtual std::string source() const { return readFile("small-plan.mlir"); }
 
   static std::string text(const flatbuffers::String *s) {
     return s ? s->str() : "(none)";
@@ -271,10 +273,37 @@ TEST_F(EmitPlan, Steps) {
   ASSERT_TRUE(reduce);
   EXPECT_EQ(reduce->kind(), fb::CollectiveKind::AllReduceSum);
   EXPECT_EQ(list(reduce->axes()), List{1});
+  EXPECT_FALSE(reduce->in_kernel());
   auto *copy = steps->Get(5)->operation_as_Copy();
   ASSERT_TRUE(copy);
   EXPECT_EQ(bufferText(copy->source()), "activations+2048 F32 2 2");
   EXPECT_EQ(bufferText(copy->target()), "outputs+0 F32 2 2");
+}
+
+/// The same with the sum in a kernel that another step has become.
+class EmitSums : public EmitPlan {
+  std::string source() const override {
+    std::string text = replaced(
+        readFile("small-plan.mlir"), "  plan.kernel @scale \"",
+        "  plan.kernel @summing \"sum\" code_object(@objects) sums [0, 2]\n"
+        "  plan.kernel @scale \"");
+    text = replaced(text, "%z to %z :", "%z to %z in_kernel :");
+    return replaced(text, "    plan.copy %z to",
+                    "    plan.launch @summing reads(%z) writes(%z) sums(0)\n"
+                    "      : (tensor<2x2xf32>) -> tensor<2x2xf32>\n"
+                    "    plan.copy %z to");
+  }
+};
+
+TEST_F(EmitSums, StepsSayWhoTakesTheSum) {
+  auto *steps = plan->programs()->Get(0)->steps();
+  ASSERT_EQ(steps->size(), 7u);
+  EXPECT_EQ(steps->Get(1)->operation_as_Launch()->sums(), -1);
+  auto *sum = steps->Get(4)->operation_as_Collective();
+  auto *launch = steps->Get(5)->operation_as_Launch();
+  ASSERT_TRUE(sum && launch);
+  EXPECT_TRUE(sum->in_kernel());
+  EXPECT_EQ(launch->sums(), 0);
 }
 
 TEST_F(EmitPlan, LocationsAreShortAndListedOnce) {

@@ -1,7 +1,7 @@
 // Sums of [rows, columns] that one row kernel alone reads are taken by that kernel.
 // RUN: llama-opt %s --codegen-sum-in-kernels | FileCheck %s
-// Sums of more than that many bytes stay: 8 x 64 x 4 = 2048.
-// RUN: llama-opt %s --codegen-sum-in-kernels=most-bytes=2047 | FileCheck %s --check-prefix=SMALL --implicit-check-not=in_kernel --implicit-check-not=sums
+// Sums of more than that many bytes stay: 8 x 64 x 2 = 1024.
+// RUN: llama-opt %s --codegen-sum-in-kernels=most-bytes=1023 | FileCheck %s --check-prefix=SMALL --implicit-check-not=in_kernel --implicit-check-not=sums(
 // The kernels, as code: six more parameters; a store to each peer, none to the
 // own inbox; one wait for each of them, bounded by a look at the word in host
 // memory.
@@ -47,8 +47,10 @@ module attributes {plan.grid = [#plan.axis<name = "dp", size = 2>, #plan.axis<na
     %y = llm.rowwise rows(8) cols(64) ins(%a : tensor<8x64xbf16>)
         maps [#rc] indexed_by [-1] outs [0] at [#rc] -> (tensor<8x64xbf16>) {
     ^bb0(%x: bf16):
-      %s = arith.addf %x, %x : bf16
-      llm.yield %s : bf16
+      %e = arith.extf %x : bf16 to f32
+      %s = arith.addf %e, %e : f32
+      %t = arith.truncf %s : f32 to bf16
+      llm.yield %t : bf16
     }
   }
   plan.kernel @bias_2 "bias, 64 columns" {

@@ -200,7 +200,8 @@ TEST(VerifyCollectives, StreamsInterleaveOnGpusOnly) {
   }
 }
 
-// A sum that a kernel takes: the launch behind it on its stream, and nothing else.
+// A sum that a kernel takes: the launch behind it on its stream, and nothing
+// else.
 struct SumPlan {
   PlanBuilder builder;
   fb::ProgramT *program = nullptr;
@@ -211,7 +212,10 @@ struct SumPlan {
   explicit SumPlan(const std::string &kind = "cuda",
                    fb::DType dtype = fb::DType::BF16)
       : builder(gridPlan(2, 2, kind)) {
-    builder.kernel("f", builder.code(fb::CodeFormat::Cubin, "sm_90", "x"));
+    builder.kernel("f", kind == "cuda"
+                            ? builder.code(fb::CodeFormat::Cubin, "sm_90", "x")
+                            : builder.code(fb::CodeFormat::ElfSharedObject,
+                                           "x86-64", "x"));
     x = builder.buffer(fb::Category::Activations, dtype, {16, 8});
     y = builder.buffer(fb::Category::Activations, dtype, {16, 8});
     program = &builder.program(fb::ProgramKind::Train, 16, 4);
