@@ -8,7 +8,6 @@ namespace llamac {
 namespace {
 
 constexpr int64_t kMaxGrid = 65535;
-const std::string kModule = "triplets";
 
 bool suits(int64_t modules, int64_t rank) {
   return modules > 0 && 3 * modules <= kMaxGrid && rank > 0 &&
@@ -27,14 +26,15 @@ std::optional<LibraryLaunch> tripletGramsLaunch(int64_t modules, int64_t rank,
   std::vector<LibraryBuffer> reads{Params, TripletTable};
   if (withGradients)
     reads.push_back(Gradients);
-  return LibraryLaunch{kModule,
-                       withGradients ? "triplet_grams" : "triplet_grams_only",
-                       {tiles * tiles + 1, uint32_t(2 * modules), 1},
-                       {128, 1, 1},
-                       0,
-                       std::move(reads),
-                       {Grams},
-                       {modules, rank}};
+  return LibraryLaunch{
+      "triplet_grams",
+      withGradients ? "triplet_grams" : "triplet_grams_only",
+      {kernels::kTripletCluster * tiles * tiles, uint32_t(2 * modules), 1},
+      {256, 1, 1},
+      0,
+      std::move(reads),
+      {Grams},
+      {modules, rank}};
 }
 
 std::optional<LibraryLaunch> tripletFinishLaunch(int64_t modules, int64_t rank,
@@ -42,7 +42,7 @@ std::optional<LibraryLaunch> tripletFinishLaunch(int64_t modules, int64_t rank,
   if (!suits(modules, rank))
     return std::nullopt;
   return LibraryLaunch{
-      kModule,
+      "triplet_finish",
       "triplet_finish",
       {kernels::kTripletChunks, uint32_t(2 * modules), 1},
       {256, 1, 1},
@@ -56,10 +56,10 @@ std::optional<LibraryLaunch> tripletScoresLaunch(int64_t modules,
                                                  int64_t rank) {
   if (!suits(modules, rank))
     return std::nullopt;
-  return LibraryLaunch{kModule,
+  return LibraryLaunch{"triplet_scores",
                        "triplet_scores",
                        {uint32_t(rank), uint32_t(3 * modules), 1},
-                       {256, 1, 1},
+                       {512, 1, 1},
                        0,
                        {Sensitivity, Uncertainty, Allocation, TripletTable},
                        {Scores},
@@ -69,7 +69,7 @@ std::optional<LibraryLaunch> tripletScoresLaunch(int64_t modules,
 std::optional<LibraryLaunch> tripletMaskLaunch(int64_t modules, int64_t rank) {
   if (!suits(modules, rank))
     return std::nullopt;
-  return LibraryLaunch{kModule,
+  return LibraryLaunch{"triplet_scores",
                        "triplet_mask",
                        {1, 1, 1},
                        {1024, 1, 1},

@@ -5,7 +5,7 @@
 
 namespace llamac {
 
-/// Launches of the kernels of Triplets.cu for `modules` modules of one rank;
+/// Launches of the kernels of Triplet*.cu for `modules` modules of one rank;
 /// none where the rank is above 128 or there are more than 21845 modules.
 std::optional<LibraryLaunch> tripletGramsLaunch(int64_t modules, int64_t rank,
                                                 bool withGradients);

@@ -1,12 +1,13 @@
-//===- TripletsPlace.h - Sizes of the kernels in Triplets.cu ----*- C++ -*-===//
+//===- TripletsPlace.h - Sizes of the kernels in Triplet*.cu ---*- C++ -*-===//
 #pragma once
 
 #include <cstdint>
 
 namespace llamac::kernels {
 
-constexpr int kTripletTile = 16;  // a block's part of a Gram matrix
-constexpr int kTripletChunks = 8; // blocks of triplet_finish for a matrix
+constexpr int kTripletTile = 16;   // a block's part of a Gram matrix
+constexpr int kTripletCluster = 4; // blocks of triplet_grams for a tile
+constexpr int kTripletChunks = 4;  // blocks of triplet_finish for a matrix
 constexpr int kTripletMaxRank =
     128; // triplet_finish keeps r * ceil16(r) floats
 
