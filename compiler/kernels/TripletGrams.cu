@@ -146,7 +146,8 @@ __device__ void gramTile(const Factor &x, const Factor *p, bool isA, int rank,
       ends[warp][g + 8 * h] = sum;
   }
   __syncthreads();
-  [[maybe_unused]] __shared__ float whole[17][16]; // of this block; the last row is dE
+  [[maybe_unused]] __shared__ float
+      whole[17][16]; // of this block; the last row is dE
   int row = threadIdx.x / 16, column = threadIdx.x % 16;
   float sum = 0, edge = 0;
 #pragma unroll
