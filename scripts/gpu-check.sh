@@ -25,7 +25,7 @@ pack() {
     build=${1%%:*}
     ninja -C "$build" llamac llama-opt llamarun llamac_gpu_tests
     # Those that a build has without nvcc or the compiler are fewer.
-    for target in attention_gpu_test skinny_gpu_test factors_gpu_test gpu_rowwise gpu_attention gpu_skinny; do
+    for target in attention_gpu_test skinny_gpu_test factors_gpu_test triplets_gpu_test gpu_rowwise gpu_attention gpu_skinny; do
       ninja -C "$build" -t query "$target" > /dev/null 2>&1 && ninja -C "$build" "$target"
     done
   fi
@@ -96,7 +96,7 @@ tests() {
     "$bin/llamac_gpu_tests" --gtest_filter='GpuPlan.*'
   row "tests, 20 times" "$logs/repeat.log" "$bin/llamac_gpu_tests" --gtest_repeat=20 --gtest_brief=1
   kernels=
-  for program in attention_gpu_test skinny_gpu_test factors_gpu_test; do
+  for program in attention_gpu_test skinny_gpu_test factors_gpu_test triplets_gpu_test; do
     if [ -x "$bin/$program" ]; then
       kernels="$kernels $program"
       row "$program" "$logs/$program.log" "$bin/$program"

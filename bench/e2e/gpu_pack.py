@@ -26,7 +26,7 @@ import golden  # noqa: E402
 import gpu_jobs  # noqa: E402
 import reference_checkpoint  # noqa: E402
 
-PROGRAMS = ["llamarun", "llamac_gpu_tests", "attention_gpu_test", "skinny_gpu_test", "factors_gpu_test",
+PROGRAMS = ["llamarun", "llamac_gpu_tests", "attention_gpu_test", "skinny_gpu_test", "factors_gpu_test", "triplets_gpu_test",
             "gpu_rowwise", "gpu_attention"]
 REQUIRED = ["llamarun", "llamac_gpu_tests"]
 # The libraries of C and C++ and the driver are the machine's own: PyTorch there may need newer ones than ours.

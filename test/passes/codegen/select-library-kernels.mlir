@@ -62,6 +62,14 @@
 // F32: plan.launch @attention_grad_kv_plain_f32
 // F32-COUNT-6: plan.gemm
 
+// AdaLoRA's, over 2 modules of rank 4: a cluster of 4 blocks a matrix; the factor
+// 0.25 as the bits of a float.
+// CHECK-LABEL: plan.program @train_ada
+// CHECK: plan.launch @triplet_grams {{.*}} scalars [2, 4] grid [4, 4, 1] block [256, 1, 1]
+// CHECK: plan.launch @triplet_finish {{.*}} scalars [2, 4, 1048576000] grid [4, 4, 1] block [256, 1, 1] shared(256)
+// CHECK: plan.launch @triplet_scores {{.*}} scalars [2, 4] grid [4, 6, 1] block [512, 1, 1]
+// CHECK: plan.launch @triplet_mask {{.*}} scalars [2, 4] block [1024, 1, 1]
+
 #task = #llm.task<name = "sst2", head = classification, labels = 2, batch = 2, max_length = 512, accumulation = 1>
 module attributes {llm.task = #task} {
   plan.allocation @parameters category(parameters) bytes(8192)
@@ -131,5 +139,46 @@ module attributes {llm.task = #task} {
     plan.fill %k with 0.0 : tensor<64x128xbf16>
     plan.launch @attention_1 reads(%q, %k, %k, %cu) writes(%o, %lse) scalars [64, 2] grid [4, 1, 1]
       : (tensor<64x256xbf16>, tensor<64x128xbf16>, tensor<64x128xbf16>, tensor<3xi32>) -> (tensor<64x256xbf16>, tensor<64x4xf32>)
+  }
+  plan.allocation @gradients category(gradients) bytes(8192)
+  plan.allocation @optimizer category(optimizer_state) bytes(16640)
+  plan.kernel @triplet_grams_3 "triplet_grams" {
+  ^bb0(%p: tensor<2x1024xf32>, %t: tensor<2x10xi64>, %g: tensor<2x1024xf32>):
+    %r = llm.triplet_grams %p, %t gradients(%g) : (tensor<2x1024xf32>, tensor<2x10xi64>, tensor<2x1024xf32>) -> tensor<4x20xf32>
+  }
+  plan.kernel @triplet_finish_4 "triplet_finish" {
+  ^bb0(%g: tensor<2x1024xf32>, %p: tensor<2x1024xf32>, %s: tensor<4x20xf32>, %n: tensor<4xf32>, %t: tensor<2x10xi64>):
+    %r = llm.triplet_finish %g, %p, %s, %n, %t factor 0.25 : (tensor<2x1024xf32>, tensor<2x1024xf32>, tensor<4x20xf32>, tensor<4xf32>, tensor<2x10xi64>) -> tensor<2x1024xf32>
+  }
+  plan.kernel @triplet_scores_5 "triplet_scores" {
+  ^bb0(%s: tensor<2x1024xf32>, %u: tensor<2x1024xf32>, %a: tensor<2xi64>, %t: tensor<2x10xi64>):
+    %r = llm.triplet_scores %s, %u, %a, %t : (tensor<2x1024xf32>, tensor<2x1024xf32>, tensor<2xi64>, tensor<2x10xi64>) -> tensor<6x4xf32>
+  }
+  plan.kernel @triplet_mask_6 "triplet_mask" {
+  ^bb0(%p: tensor<2x1024xf32>, %k: tensor<2x4xf32>, %s: tensor<2x4xf32>, %a: tensor<2xi64>, %t: tensor<2x10xi64>):
+    %q, %l = llm.triplet_mask %p, %k, %s, %a, %t : (tensor<2x1024xf32>, tensor<2x4xf32>, tensor<2x4xf32>, tensor<2xi64>, tensor<2x10xi64>) -> (tensor<2x1024xf32>, tensor<2x4xf32>)
+  }
+  plan.program @train_ada kind(train) tokens(512) sequences(2) {
+    %params = plan.buffer in @parameters at 0 : tensor<2x1024xf32>
+    %grads = plan.buffer in @gradients at 0 : tensor<2x1024xf32>
+    %table = plan.buffer in @constants at 0 : tensor<2x10xi64>
+    %allocation = plan.buffer in @inputs at 0 : tensor<2xi64>
+    %s = plan.buffer in @optimizer at 0 : tensor<2x1024xf32>
+    %u = plan.buffer in @optimizer at 8192 : tensor<2x1024xf32>
+    %kept = plan.buffer in @optimizer at 16384 : tensor<2x4xf32>
+    %grams = plan.buffer in @activations : tensor<4x20xf32>
+    plan.launch @triplet_grams_3 reads(%params, %table, %grads) writes(%grams) scalars [2] grid [4, 1, 1]
+      : (tensor<2x1024xf32>, tensor<2x10xi64>, tensor<2x1024xf32>) -> tensor<4x20xf32>
+    %norms = plan.buffer in @activations : tensor<4xf32>
+    plan.fill %norms with 1.0 : tensor<4xf32>
+    plan.launch @triplet_finish_4 reads(%grads, %params, %grams, %norms, %table) writes(%grads) scalars [2] grid [4, 1, 1]
+      : (tensor<2x1024xf32>, tensor<2x1024xf32>, tensor<4x20xf32>, tensor<4xf32>, tensor<2x10xi64>) -> tensor<2x1024xf32>
+    %scores = plan.buffer in @activations : tensor<6x4xf32>
+    plan.launch @triplet_scores_5 reads(%s, %u, %allocation, %table) writes(%scores) scalars [2] grid [6, 1, 1]
+      : (tensor<2x1024xf32>, tensor<2x1024xf32>, tensor<2xi64>, tensor<2x10xi64>) -> tensor<6x4xf32>
+    %sum = plan.buffer in @activations : tensor<2x4xf32>
+    plan.fill %sum with 1.0 : tensor<2x4xf32>
+    plan.launch @triplet_mask_6 reads(%params, %kept, %sum, %allocation, %table) writes(%params, %kept) scalars [2] grid [1, 1, 1]
+      : (tensor<2x1024xf32>, tensor<2x4xf32>, tensor<2x4xf32>, tensor<2xi64>, tensor<2x10xi64>) -> (tensor<2x1024xf32>, tensor<2x4xf32>)
   }
 }
