@@ -58,6 +58,10 @@ def runs():
         "sst2-adalora": Run("sst2", peft.AdaLoraConfig(
             task_type="SEQ_CLS", target_modules=ALL, init_r=5, target_r=2, lora_alpha=8, lora_dropout=0.0, tinit=2,
             tfinal=6, deltaT=3, beta1=0.8, beta2=0.9, orth_reg_weight=0.3, total_step=STEPS), lr=5e-3),
+        # No final phase: the last mask is that of step 18, and what it masked has grown again when it is saved.
+        "lm-adalora": Run("lm", peft.AdaLoraConfig(
+            task_type="CAUSAL_LM", target_modules=ALL, init_r=4, target_r=1, lora_alpha=12, lora_dropout=0.0, tinit=1,
+            tfinal=0, deltaT=2, beta1=0.9, beta2=0.7, orth_reg_weight=0.1, total_step=STEPS), lr=3e-3, warmup=3),
     }
 
 

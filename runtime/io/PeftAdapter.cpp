@@ -5,21 +5,27 @@
 #include "runtime/io/QuoteName.h"
 #include "runtime/support/Error.h"
 
+#include <algorithm>
+#include <span>
+
 namespace llamarun {
 namespace {
 
 constexpr std::string_view kPrefix = "base_model.model.";
-constexpr std::string_view kFactorA = ".lora_A.weight";
-constexpr std::string_view kFactorB = ".lora_B.weight";
 constexpr std::string_view kHead = "score.weight";
 
-// The module of one of our names, for example without ".lora_A.weight"; nothing
-// if `name` does not end with that factor.
-std::optional<std::string_view> moduleOf(std::string_view name,
-                                         std::string_view factor) {
-  if (!name.ends_with(factor) || name.size() == factor.size())
-    return std::nullopt;
-  return name.substr(0, name.size() - factor.size());
+/// Endings of the names of a module's factors, and the dimension of each that
+/// is the rank.
+struct Factor {
+  std::string_view ending;
+  std::size_t rankDimension;
+};
+constexpr Factor kLora[] = {{".lora_A.weight", 0}, {".lora_B.weight", 1}};
+constexpr Factor kAdaLora[] = {{".lora_A", 0}, {".lora_E", 0}, {".lora_B", 1}};
+
+std::span<const Factor> factorsOf(const PeftConfig &config) {
+  return config.isAdaLora() ? std::span<const Factor>(kAdaLora)
+                            : std::span<const Factor>(kLora);
 }
 
 AdapterFile mapTensors(const std::filesystem::path &path) {
@@ -49,34 +55,57 @@ AdapterTensors readTensors(const AdapterFile &mapped) {
   return tensors;
 }
 
+/// What a factor's shape has to be, for messages: "[4, in]".
+std::string expectedShape(const Factor &factor, std::uint64_t rank) {
+  std::string r = std::to_string(rank);
+  if (factor.ending == ".lora_E")
+    return "[" + r + ", 1]";
+  return factor.rankDimension == 0 ? "[" + r + ", in]" : "[out, " + r + "]";
+}
+
 void checkFactors(const PeftConfig &config, const AdapterViews &tensors,
                   const std::string &path) {
   auto refuse = [&](std::string_view name, const auto &...what) {
     fail(ExitCode::BadInput, path, ": tensor ", quoteName(toPeftName(name)),
          what...);
   };
+  auto factors = factorsOf(config);
   for (const auto &[name, tensor] : tensors) {
-    auto moduleA = moduleOf(name, kFactorA), moduleB = moduleOf(name, kFactorB);
-    if (!moduleA && !moduleB) {
+    auto factor = std::ranges::find_if(factors, [&](const Factor &f) {
+      return name.ends_with(f.ending) && name.size() > f.ending.size();
+    });
+    if (factor == factors.end()) {
       if (name != kHead)
-        refuse(name, " is neither a LoRA factor nor the score head; adapters "
-                     "with such tensors are not supported");
+        refuse(name, " is neither ",
+               config.isAdaLora() ? "an AdaLoRA" : "a LoRA",
+               " factor nor the score head; adapters with such tensors are "
+               "not supported");
       if (tensor.shape.size() != 2)
         refuse(name, " has shape ", toString(tensor.shape),
                ", expected two dimensions");
       continue;
     }
-    std::string module(moduleA ? *moduleA : *moduleB);
-    std::string partner = module.append(moduleA ? kFactorB : kFactorA);
-    if (!tensors.count(partner))
-      refuse(name, " has no partner ", quoteName(toPeftName(partner)));
-    auto rank =
-        static_cast<uint64_t>(config.rankOf(moduleA ? *moduleA : *moduleB));
-    if (tensor.shape.size() != 2 || tensor.shape[moduleA ? 0 : 1] != rank)
+    std::string module = name.substr(0, name.size() - factor->ending.size());
+    for (const Factor &other : factors)
+      if (!tensors.count(module + std::string(other.ending)))
+        refuse(name, " has no partner ",
+               quoteName(toPeftName(module + std::string(other.ending))));
+    auto rank = static_cast<std::uint64_t>(config.rankOf(module));
+    bool column = factor->ending == ".lora_E";
+    if (tensor.shape.size() != 2 ||
+        tensor.shape[factor->rankDimension] != rank ||
+        (column && tensor.shape[1] != 1))
       refuse(name, " has shape ", toString(tensor.shape), ", expected ",
-             moduleA ? "[" : "[out, ", rank, moduleA ? ", in]" : "]",
-             " by the rank in ", kAdapterConfigFile);
+             expectedShape(*factor, rank), " by the rank in ",
+             kAdapterConfigFile);
   }
+  if (!config.isAdaLora() || !config.adalora.kept)
+    return;
+  for (const auto &[module, mask] : *config.adalora.kept)
+    if (!tensors.count(module + ".lora_E"))
+      fail(ExitCode::BadInput, path, ": tensor ",
+           quoteName(toPeftName(module + ".lora_E")), " is missing, of which ",
+           kAdapterConfigFile, " has a rank_pattern");
 }
 
 } // namespace
@@ -97,8 +126,9 @@ std::optional<std::string> fromPeftName(std::string_view name) {
     if (at == ours.npos || at == 0)
       continue;
     std::string_view rest = std::string_view(ours).substr(at + factor.size());
-    if (rest.empty() || rest == ".weight" || rest == ".default" ||
-        rest == ".default.weight")
+    if (rest.empty() || rest == ".default") // a parameter itself: AdaLoRA's
+      return ours.substr(0, at).append(factor);
+    if (rest == ".weight" || rest == ".default.weight")
       return ours.substr(0, at).append(factor).append(".weight");
   }
   // Other parts of a live model are frozen or unknown to us.

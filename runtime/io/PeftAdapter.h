@@ -31,6 +31,10 @@ struct AdapterTensor {
 ///   model.layers.<i>.<module>.lora_A.weight  [rank, in]
 ///   model.layers.<i>.<module>.lora_B.weight  [out, rank]
 ///   score.weight                             [num_labels, hidden]
+/// of AdaLoRA
+///   model.layers.<i>.<module>.lora_A         [rank, in]
+///   model.layers.<i>.<module>.lora_E         [rank, 1]
+///   model.layers.<i>.<module>.lora_B         [out, rank]
 using AdapterTensors = std::map<std::string, AdapterTensor>;
 
 /// The same where they lie, in whatever dtype; TensorView::name is the file's.
@@ -63,19 +67,20 @@ struct MappedAdapter {
 ///     -> model.layers.0.mlp.up_proj.lora_A.weight
 ///   base_model.model.score.weight
 ///   base_model.model.score.modules_to_save.default.weight -> score.weight
-/// AdaLoRA's parameters have no `.weight` in PEFT and get it here:
-///   base_model.model.<module>.lora_E[.default] -> <module>.lora_E.weight
+/// AdaLoRA's parameters have no `.weight`:
+///   base_model.model.<module>.lora_E[.default] -> <module>.lora_E
 std::optional<std::string> fromPeftName(std::string_view name);
 
-/// PEFT's name in a saved LoRA adapter: "base_model.model." + `name`.
+/// PEFT's name in a saved adapter: "base_model.model." + `name`.
 std::string toPeftName(std::string_view name);
 
 /// Reads an adapter directory, made by PEFT or by writePeftAdapter(). Any
 /// floating-point dtype is converted to float32.
 /// \throws Error(BadInput) naming file and key or tensor: what readPeftConfig()
-///   refuses, tensors that are neither LoRA factors nor `score`, factors
-///   without their partner or of a rank that the config does not give, and a
-///   SEQ_CLS adapter without `score.weight`.
+///   refuses, tensors that are neither the method's factors nor `score`,
+///   factors without their partners or of a rank that the config does not give,
+///   masks of modules that have no factors, and a SEQ_CLS adapter without
+///   `score.weight`.
 MappedAdapter mapPeftAdapter(const std::filesystem::path &directory);
 /// The same, as float32 in memory.
 PeftAdapter readPeftAdapter(const std::filesystem::path &directory);

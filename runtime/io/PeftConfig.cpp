@@ -110,11 +110,17 @@ json number(double value) {
 } // namespace
 
 int64_t PeftConfig::rankOf(std::string_view module) const {
+  if (isAdaLora())
+    return adalora.rankOf(module);
   const int64_t *rank = lookUp(rankPattern, module);
   return rank ? *rank : r;
 }
 
 double PeftConfig::scalingOf(std::string_view module) const {
+  if (isAdaLora()) {
+    auto initial = static_cast<double>(adalora.initR);
+    return (alpha > 0 ? alpha : initial) / (initial + 1e-5);
+  }
   const double *found = lookUp(alphaPattern, module);
   auto rank = static_cast<double>(rankOf(module));
   return (found ? *found : alpha) / (useRslora ? std::sqrt(rank) : rank);
@@ -125,12 +131,17 @@ PeftConfig readPeftConfig(const std::filesystem::path &path) {
   std::string type = file.getString("peft_type", "");
   if (type.empty())
     file.failKey("peft_type", "missing");
-  if (type != "LORA")
+  if (type != "LORA" && type != "ADALORA")
     file.failKey("peft_type",
-                 "only 'LORA' is supported, found " + quoteName(type));
+                 "only 'LORA' and 'ADALORA' are supported, found " +
+                     quoteName(type));
   refuseUnsupported(file);
 
   PeftConfig config;
+  if (type == "ADALORA") {
+    config.peftType = PeftType::AdaLora;
+    config.adalora = readAdaLora(file);
+  }
   config.taskType = file.getString("task_type", "");
   config.baseModel = file.getString("base_model_name_or_path", "");
   if (file.find("r"))
@@ -151,6 +162,8 @@ PeftConfig readPeftConfig(const std::filesystem::path &path) {
                     *targets);
   }
   config.modulesToSave = file.getStrings("modules_to_save");
+  if (config.isAdaLora()) // its rank_pattern is another thing
+    return config;
   for (const auto &[key, rank] : file.getNumberMap("rank_pattern"))
     config.rankPattern.emplace(key, checkRank(file, "rank_pattern", rank));
   config.alphaPattern = file.getNumberMap("alpha_pattern");
@@ -189,6 +202,10 @@ std::string toJson(const PeftConfig &config) {
   else
     text["target_modules"] =
         std::get<std::vector<std::string>>(config.targetModules);
+  if (config.isAdaLora()) {
+    text["peft_type"] = "ADALORA";
+    addAdaLora(text, config.adalora);
+  }
   // ASCII only, and no exception for a path that is not UTF-8.
   return text.dump(2, ' ', true, json::error_handler_t::replace);
 }

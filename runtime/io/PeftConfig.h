@@ -1,9 +1,12 @@
 //===- PeftConfig.h - adapter_config.json of PEFT --------------*- C++ -*-===//
 //
-// Source: peft/tuners/lora/config.py and peft/config.py.
+// Source: peft/tuners/lora/config.py and peft/config.py; AdaLoRA's keys are in
+// AdaLoraConfig.h.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
+
+#include "runtime/io/AdaLoraConfig.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -18,9 +21,8 @@ namespace llamarun {
 /// Name of the config in an adapter directory.
 inline constexpr char kAdapterConfigFile[] = "adapter_config.json";
 
-/// The methods that can be read and written. AdaLoRA joins here with fields of
-/// its own (init_r, target_r, tinit, ..., rank_pattern of booleans).
-enum class PeftType { Lora };
+/// The methods that can be read and written.
+enum class PeftType { Lora, AdaLora };
 
 /// What of adapter_config.json bears on the result. Defaults are PEFT's.
 struct PeftConfig {
@@ -29,7 +31,7 @@ struct PeftConfig {
   std::string taskType;
   /// base_model_name_or_path; empty for null.
   std::string baseModel;
-  int64_t r = 8;
+  int64_t r = 8; ///< AdaLoRA does not use it
   double alpha = 8;
   double dropout = 0;
   bool useRslora = false;
@@ -42,20 +44,28 @@ struct PeftConfig {
   /// Exceptions to r and alpha: module name or regular expression to value.
   std::map<std::string, int64_t> rankPattern;
   std::map<std::string, double> alphaPattern;
+  /// Of AdaLoRA, for which useRslora and the patterns above mean nothing.
+  AdaLoraConfig adalora;
+
+  bool isAdaLora() const { return peftType == PeftType::AdaLora; }
 
   /// Rank of the adapter on `module` ("model.layers.0.self_attn.q_proj"), by
-  /// the first key of rankPattern that matches, else r.
+  /// the first key of rankPattern that matches, else r. AdaLoRA: the triplets
+  /// it keeps.
   int64_t rankOf(std::string_view module) const;
 
   /// s in y = Wx + s*BAx: alpha / rank, or alpha / sqrt(rank) with useRslora.
+  /// AdaLoRA: s in s*B(E(Ax)), alpha (init_r if that is not positive) /
+  /// (init_r + 1e-5), whatever is kept.
   double scalingOf(std::string_view module) const;
 };
 
 /// Reads a config. Unknown keys are ignored, missing ones have PEFT's defaults;
 /// only peft_type is required.
 /// \throws Error(BadInput) naming file and key: wrong type, value out of range,
-///   a method other than LORA, or a feature that would change the result and
-///   is not implemented (DoRA, biases, layer replication, PiSSA, ...).
+///   a method other than LORA and ADALORA, or a feature that would change the
+///   result and is not implemented (DoRA, biases, layer replication, PiSSA,
+///   ...).
 PeftConfig readPeftConfig(const std::filesystem::path &path);
 
 /// The text of adapter_config.json: the keys that every PEFT version knows,

@@ -288,6 +288,13 @@ void inspect(const Plan &plan, std::ostream &out) {
                   << " alpha=" << adapter.alpha()
                   << " dropout=" << adapter.dropout() << " on "
                   << sizeOf(adapter.modules()) << " modules\n";
+  if (auto *a = adapter.adalora())
+    line("schedule") << "target_r=" << a->target_rank()
+                     << " tinit=" << a->tinit() << " tfinal=" << a->tfinal()
+                     << " deltaT=" << a->delta_t() << " beta1=" << a->beta1()
+                     << " beta2=" << a->beta2()
+                     << " orth_reg_weight=" << a->orth_reg_weight()
+                     << " total_step=" << a->total_step() << "\n";
 
   out << "\nmemory\n";
   auto bytes = plannedBytes(plan);
@@ -392,6 +399,15 @@ std::string inspectJson(const Plan &plan) {
                      {"modules", listOf(adapter.modules())},
                      {"rank_pattern", patternsOf(adapter.rank_pattern())},
                      {"alpha_pattern", patternsOf(adapter.alpha_pattern())}};
+  if (auto *a = adapter.adalora())
+    json["adapter"]["adalora"] = {{"target_r", a->target_rank()},
+                                  {"tinit", a->tinit()},
+                                  {"tfinal", a->tfinal()},
+                                  {"deltaT", a->delta_t()},
+                                  {"beta1", a->beta1()},
+                                  {"beta2", a->beta2()},
+                                  {"orth_reg_weight", a->orth_reg_weight()},
+                                  {"total_step", a->total_step()}};
   auto bytes = plannedBytes(plan);
   std::uint64_t total = 0;
   for (std::size_t c = 0; c < kCategories; ++c) {

@@ -46,10 +46,16 @@ std::vector<Value> outputsOf(const Context &context,
   std::uint64_t width = task->head() == fb::Head::CausalLM
                             ? context.plan.model()->vocab_size()
                             : task->labels();
-  return {
-      {"loss", F32, {1}},      {"logits", F32, {program.sequences(), width}},
-      {"grad_norm", F32, {1}}, {"learning_rate", F32, {1}},
-      {"task_loss", F32, {1}}, {"regulariser", F32, {1}}};
+  return {{"loss", F32, {1}},
+          {"logits", F32, {program.sequences(), width}},
+          {"grad_norm", F32, {1}},
+          {"learning_rate", F32, {1}},
+          {"task_loss", F32, {1}},
+          {"regulariser", F32, {1}},
+          {"kept",
+           F32,
+           {sizeOf(context.plan.adapter()->modules()),
+            context.plan.adapter()->rank()}}};
 }
 
 std::vector<std::string_view> requiredInputs(fb::ProgramKind kind) {
@@ -143,7 +149,7 @@ void checkBindings(Context &context, const fb::Program &program) {
   auto outputs = requiredOutputs(program.kind());
   if (isAdaLora(context) && program.kind() == fb::ProgramKind::Train) {
     required.push_back("adalora");
-    outputs.push_back("task_loss");
+    outputs.insert(outputs.end(), {"task_loss", "kept"});
   }
   checkSide(context, program.inputs(), inputsOf(context, program), required,
             fb::Category::Inputs, "input");

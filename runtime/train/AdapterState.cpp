@@ -1,7 +1,9 @@
 #include "runtime/train/AdapterState.h"
 
 #include "runtime/io/QuoteName.h"
+#include "runtime/io/Triplets.h"
 #include "runtime/support/Error.h"
+#include "runtime/train/AdaLoraState.h"
 #include "runtime/train/Elements.h"
 
 #include <algorithm>
@@ -39,22 +41,51 @@ std::vector<std::string> suffixesOf(const std::vector<std::string> &modules) {
   return {suffixes.begin(), suffixes.end()};
 }
 
+void setAdaLora(PeftConfig &config, const fb::Adapter &adapter,
+                const fb::AdaLora &schedule, std::uint64_t totalStep) {
+  auto count = [](std::uint64_t n) { return static_cast<std::int64_t>(n); };
+  config.peftType = PeftType::AdaLora;
+  config.r = 8; // PEFT's default: it warns of any other
+  config.adalora.initR = adapter.rank();
+  config.adalora.targetR = schedule.target_rank();
+  config.adalora.tinit = count(schedule.tinit());
+  config.adalora.tfinal = count(schedule.tfinal());
+  config.adalora.deltaT = count(schedule.delta_t());
+  config.adalora.beta1 = schedule.beta1();
+  config.adalora.beta2 = schedule.beta2();
+  config.adalora.orthRegWeight = schedule.orth_reg_weight();
+  config.adalora.totalStep =
+      count(schedule.total_step() ? schedule.total_step() : totalStep);
+}
+
 /// Both describe the same adapter only if they scale it alike.
 void checkScaling(const Plan &plan, const PeftConfig &found,
                   const std::filesystem::path &directory) {
-  PeftConfig expected = adapterConfig(plan, "");
+  // AdaLoRA's total_step bears on nothing here.
+  PeftConfig expected = adapterConfig(plan, "", 1);
+  auto methodOf = [](const PeftConfig &config) {
+    return config.isAdaLora() ? "AdaLoRA" : "LoRA";
+  };
+  std::string file = (directory / kAdapterConfigFile).string();
+  if (found.peftType != expected.peftType)
+    fail(ExitCode::BadInput, file, ": is of ", methodOf(found),
+         ", the plan's adapter of ", methodOf(expected));
+  if (found.isAdaLora() && found.adalora.initR != expected.adalora.initR)
+    fail(ExitCode::BadInput, file, ": init_r is ", found.adalora.initR,
+         ", the plan's ", expected.adalora.initR);
   for (auto &module : stringsOf(plan.adapter().modules())) {
     double theirs = found.scalingOf(module), ours = expected.scalingOf(module);
     if (std::abs(theirs - ours) > 1e-9 * std::abs(ours))
-      fail(ExitCode::BadInput, (directory / kAdapterConfigFile).string(),
-           ": scales ", quoteName(module), " by ", theirs, ", the plan by ",
-           ours, "; compile the plan with this adapter's r, alpha and rslora");
+      fail(ExitCode::BadInput, file, ": scales ", quoteName(module), " by ",
+           theirs, ", the plan by ", ours,
+           "; compile the plan with this adapter's r, alpha and rslora");
   }
 }
 
 } // namespace
 
-PeftConfig adapterConfig(const Plan &plan, const std::string &baseModel) {
+PeftConfig adapterConfig(const Plan &plan, const std::string &baseModel,
+                         std::uint64_t totalStep) {
   const fb::Adapter &adapter = plan.adapter();
   bool causal = plan.task().head() == fb::Head::CausalLM;
   PeftConfig config;
@@ -62,6 +93,8 @@ PeftConfig adapterConfig(const Plan &plan, const std::string &baseModel) {
   config.baseModel = baseModel;
   // A plan that trains the head alone has no rank; PEFT knows no such adapter.
   config.r = std::max<std::int64_t>(1, adapter.rank());
+  if (auto *schedule = adapter.adalora())
+    setAdaLora(config, adapter, *schedule, totalStep);
   config.alpha = adapter.alpha();
   config.dropout = adapter.dropout();
   config.useRslora = adapter.use_rslora();
@@ -158,8 +191,59 @@ AdapterTensors readTensors(Session &session, fb::Role role,
   return tensors;
 }
 
+namespace {
+
+const std::vector<bool> *maskOf(const KeptTriplets *kept,
+                                std::string_view name) {
+  auto factor = tripletFactorOf(name);
+  if (!kept || !factor)
+    return nullptr;
+  auto found = kept->find(factor->module);
+  return found == kept->end() ? nullptr : &found->second;
+}
+
+/// What a file has of a tensor of shape `whole`.
+Shape shapeInFile(std::string_view name, Shape whole,
+                  const KeptTriplets *kept) {
+  if (auto *mask = maskOf(kept, name))
+    whole[tripletFactorOf(name)->dimension()] =
+        static_cast<std::uint64_t>(std::ranges::count(*mask, true));
+  return whole;
+}
+
+/// This rank's part of a factor whose masked triplets the file leaves out.
+/// \param values its part as the session has it.
+void putKept(const TensorView &view, const TensorSlice &slice,
+             std::string_view name, const std::vector<bool> &mask,
+             std::vector<float> &values) {
+  std::vector<float> file(view.elements());
+  toFloat(view.dtype, view.bytes, file);
+  auto factor = *tripletFactorOf(name);
+  bool rows = factor.dimension() == 0;
+  std::vector<std::uint64_t> place; // of each triplet among those kept
+  std::uint64_t kept = 0;
+  for (bool bit : mask)
+    place.push_back(bit ? kept++ : 0);
+  auto columns = slice.whole[1];
+  slice.forEachRun(0, values.size(), [&](auto index, auto at, auto count) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+      auto row = (index + i) / columns, column = (index + i) % columns;
+      auto triplet = rows ? row : column;
+      float &value = values[at + i];
+      if (mask[triplet])
+        value = file[rows ? place[triplet] * columns + column
+                          : row * kept + place[triplet]];
+      else if (factor.letter == 'E')
+        value = 0;
+    }
+  });
+}
+
+} // namespace
+
 void writeParameters(Session &session, const AdapterViews &tensors,
-                     const std::string &source, const Ranks &ranks) {
+                     const std::string &source, const Ranks &ranks,
+                     const KeptTriplets *kept) {
   const Plan &plan = session.plan();
   // Everything is checked before anything is written.
   std::set<std::string_view> expected;
@@ -169,12 +253,17 @@ void writeParameters(Session &session, const AdapterViews &tensors,
       fail(ExitCode::BadInput, source, ": tensor ",
            quoteName(viewOf(tensor.name())), " is missing");
     TensorSlice slice = ranks.slice(plan, tensor);
-    if (found->second.shape != slice.whole)
+    Shape shape = shapeInFile(found->first, slice.whole, kept);
+    if (found->second.shape != shape)
       fail(ExitCode::BadInput, source, ": tensor ", quoteName(found->first),
            " has shape ", toString(found->second.shape),
-           ", the plan's adapter has ", toString(slice.whole));
-    if (!std::ranges::all_of(partOf(found->second, slice),
-                             [](float v) { return std::isfinite(v); }))
+           ", the plan's adapter has ", toString(shape));
+    std::vector<float> values(found->second.elements());
+    if (shape == slice.whole)
+      values = partOf(found->second, slice);
+    else
+      toFloat(found->second.dtype, found->second.bytes, values);
+    if (!std::ranges::all_of(values, [](float v) { return std::isfinite(v); }))
       fail(ExitCode::BadInput, source, ": tensor ", quoteName(found->first),
            " has elements that are not finite");
     expected.insert(found->first);
@@ -185,8 +274,12 @@ void writeParameters(Session &session, const AdapterViews &tensors,
            " is not in the plan's adapter");
 
   forEachParameter(plan, [&](const fb::Tensor &tensor) {
-    auto values = partOf(tensors.at(std::string(viewOf(tensor.name()))),
-                         ranks.slice(plan, tensor));
+    auto &view = tensors.at(std::string(viewOf(tensor.name())));
+    auto slice = ranks.slice(plan, tensor);
+    auto *mask = maskOf(kept, viewOf(tensor.name()));
+    auto values = mask ? readPart(session, tensor) : partOf(view, slice);
+    if (mask)
+      putKept(view, slice, viewOf(tensor.name()), *mask, values);
     auto dtype = plan.buffer(tensor.buffer()).dtype();
     std::vector<std::byte> bytes(values.size() * sizeOf(dtype));
     fromFloat(toFileDType(dtype), values, bytes);
@@ -195,11 +288,19 @@ void writeParameters(Session &session, const AdapterViews &tensors,
 }
 
 void saveAdapter(Session &session, const std::filesystem::path &directory,
-                 const std::string &baseModel, const Ranks &ranks) {
+                 const std::string &baseModel, const Ranks &ranks,
+                 std::uint64_t totalStep) {
+  const Plan &plan = session.plan();
   auto tensors = readParameters(session, ranks);
-  if (ranks.first())
-    writePeftAdapter(directory, {adapterConfig(session.plan(), baseModel),
-                                 std::move(tensors)});
+  if (ranks.first()) {
+    PeftAdapter adapter{adapterConfig(plan, baseModel, totalStep),
+                        std::move(tensors)};
+    if (adapter.config.isAdaLora())
+      adapter.config.adalora.kept = keptTriplets(plan, readKept(session));
+    if (auto &kept = adapter.config.adalora.kept)
+      removeMasked(adapter.tensors, *kept);
+    writePeftAdapter(directory, adapter);
+  }
   // The others go on when it is on the disk: a job that ends well has saved.
   ranks.gather({});
 }
@@ -209,9 +310,15 @@ void loadAdapter(Session &session, const std::filesystem::path &path,
   if (!std::filesystem::is_directory(path))
     return writeParameters(session, mapPyTorchParameters(path).tensors,
                            path.string(), ranks);
+  const Plan &plan = session.plan();
   MappedAdapter adapter = mapPeftAdapter(path);
-  checkScaling(session.plan(), adapter.config, path);
-  writeParameters(session, adapter.weights.tensors, path.string(), ranks);
+  checkScaling(plan, adapter.config, path);
+  auto &kept = adapter.config.adalora.kept;
+  writeParameters(session, adapter.weights.tensors, path.string(), ranks,
+                  kept ? &*kept : nullptr);
+  if (adapter.config.isAdaLora() &&
+      plan.findTensor(fb::Role::State, kKeptTensor))
+    writeKept(session, keptValues(plan, kept));
 }
 
 } // namespace llamarun

@@ -154,6 +154,14 @@ BenchResult benchTraining(Session &session, ProgramRunner &runner,
   Hyper hyper = options.hyper;
   hyper.totalSteps = static_cast<std::int64_t>(2 * wanted);
 
+  auto schedule =
+      budgetSchedule(plan, static_cast<std::uint64_t>(hyper.totalSteps));
+  std::uint64_t started = 0;
+  auto allocation = [&] {
+    ranks.setStep(++started);
+    return schedule ? schedule->at(started - 1) : Allocation{};
+  };
+
   std::vector<Cost> costs;
   for (auto &step : steps)
     costs.push_back(costOf(plan, data, step, ranks.dataRank()));
@@ -178,10 +186,8 @@ BenchResult benchTraining(Session &session, ProgramRunner &runner,
   session.synchronize();
   result.prepareSeconds = secondsSince(start);
   bool first = true;
-  std::uint64_t started = 0;
   for (auto i : order) {
-    ranks.setStep(++started);
-    auto done = runner.train(data, steps[i], hyper);
+    auto done = runner.train(data, steps[i], hyper, allocation());
     if (first) {
       result.firstStepSeconds = secondsSinceProcessStart();
       result.firstLoss = done.loss;
@@ -213,8 +219,7 @@ BenchResult benchTraining(Session &session, ProgramRunner &runner,
   ranks.gather({}); // all begin together
   start = Clock::now();
   for (std::size_t i = options.warmup; i < wanted; ++i) {
-    ranks.setStep(++started);
-    pending.emplace_back(i, runner.start(data, steps[i], hyper));
+    pending.emplace_back(i, runner.start(data, steps[i], hyper, allocation()));
     if (pending.size() > (session.device().isAsynchronous() ? 1 : 0))
       finish();
   }

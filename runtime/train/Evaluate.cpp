@@ -40,12 +40,14 @@ std::vector<double> predictionsOf(HeadKind head,
 namespace {
 
 /// What this rank found out, in the order of the batches it ran: for each the
-/// sum of the loss, the labels, and if kept all logits, as bytes.
+/// sum of the loss, the labels, the regulariser, and if kept all logits, as
+/// bytes.
 class Part {
 public:
   void add(const EvaluateResult &result) {
     append(result.labels ? result.loss : 0);
     append(result.labels);
+    append(result.regulariser.value_or(0));
     bytes.append(reinterpret_cast<const char *>(result.logits.data()),
                  result.logits.size() * sizeof(float));
   }
@@ -81,7 +83,8 @@ private:
 } // namespace
 
 Evaluation evaluateDataset(ProgramRunner &runner, const GlueTaskInfo *task,
-                           const Dataset &data, bool wantLogits) {
+                           const Dataset &data, bool wantLogits,
+                           bool whileTraining) {
   auto start = std::chrono::steady_clock::now();
   const Plan &plan = runner.plan();
   const Ranks &ranks = runner.ranks();
@@ -112,13 +115,14 @@ Evaluation evaluateDataset(ProgramRunner &runner, const GlueTaskInfo *task,
   for (unsigned rank = 0; rank < ranks.size(); ++rank)
     if (ranks.leads(rank))
       leader[ranks.dataRankOf(rank)] = rank;
-  double loss = 0;
+  double loss = 0, regulariser = 0;
   std::uint64_t labels = 0;
   std::vector<float> logits;
   for (auto &batch : batches) {
     auto &reader = readers[leader[batch.dataRank]];
     loss += reader.read<double>();
     labels += reader.read<std::uint64_t>();
+    regulariser = reader.read<double>(); // the same of all batches
     if (keep) {
       logits.resize(batch.size() * columns);
       reader.read(std::span(logits));
@@ -139,9 +143,14 @@ Evaluation evaluateDataset(ProgramRunner &runner, const GlueTaskInfo *task,
 
   if (labels) {
     loss /= static_cast<double>(labels);
-    if (!std::isfinite(loss))
-      fail(ExitCode::Numerics, "the loss on ", data.file, " is ", loss);
-    result.metrics.emplace_back("loss", loss);
+    if (!std::isfinite(loss + regulariser))
+      fail(ExitCode::Numerics, "the loss on ", data.file, " is ",
+           loss + regulariser);
+    bool regularised = plan.adapter().adalora();
+    if (!regularised || whileTraining)
+      result.metrics.emplace_back("loss", loss + regulariser);
+    if (regularised)
+      result.metrics.emplace_back("task_loss", loss);
     if (head == HeadKind::CausalLM)
       result.metrics.emplace_back("perplexity", std::exp(loss));
   }

@@ -24,9 +24,13 @@ struct Evaluation {
 /// ranks get the whole result.
 /// \param task whose metrics to compute; null for none.
 /// \param wantLogits keep them also for causal LM (of every last token).
+/// \param whileTraining for AdaLoRA: "loss" has PEFT's regulariser in it, and
+///   "task_loss" is without. Otherwise there is only "task_loss": a saved
+///   adapter lacks the rows that the regulariser is over.
 /// \throws Error(Numerics) if the loss of labelled data is not finite.
 Evaluation evaluateDataset(ProgramRunner &runner, const GlueTaskInfo *task,
-                           const Dataset &data, bool wantLogits = false);
+                           const Dataset &data, bool wantLogits = false,
+                           bool whileTraining = false);
 
 /// What the head says of each row of logits: the class with the largest (the
 /// first of equals), or the score.

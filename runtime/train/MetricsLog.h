@@ -24,11 +24,12 @@ public:
   JsonLine &add(std::string_view key, float value);
   JsonLine &add(std::string_view key, std::uint64_t value);
   JsonLine &add(std::string_view key, std::string_view text);
+  /// A value that is JSON already.
+  JsonLine &addRaw(std::string_view key, const std::string &json);
   /// "{...}" without a newline.
   std::string str() const { return std::string("{").append(members) + "}"; }
 
 private:
-  JsonLine &addRaw(std::string_view key, const std::string &json);
   std::string members;
 };
 

@@ -85,6 +85,7 @@ Batch ProgramRunner::packFor(const fb::Program &program, const Dataset &data,
 
 void ProgramRunner::writeInputs(const fb::Program &program, const Batch &batch,
                                 double lossScale, const Hyper &hyper,
+                                const Allocation &allocation,
                                 std::int64_t microBatch) {
   auto write = [&](std::string_view name, std::span<const std::byte> bytes) {
     if (session.hasInput(program, name))
@@ -107,6 +108,7 @@ void ProgramRunner::writeInputs(const fb::Program &program, const Batch &batch,
   write("random", bytesOf(std::array<std::int64_t, 2>{
                       static_cast<std::int64_t>(seed), microBatch}));
   write("grid_index", bytesOf(theRanks.gridIndex()));
+  write("adalora", bytesOf(allocation.input()));
 }
 
 void ProgramRunner::run(PendingStep &pending, bool updates) {
@@ -130,16 +132,19 @@ void ProgramRunner::run(PendingStep &pending, bool updates) {
                          data, examples);
     Batch batch = packFor(program, data, examples);
     writeInputs(program, batch, 1.0 / static_cast<double>(labels),
-                pending.hyper,
+                pending.hyper, pending.allocation,
                 pending.firstMicroBatch + static_cast<std::int64_t>(number));
     pending.runs.push_back(session.run(program));
+    pending.last = &program;
     pending.ownTokens += static_cast<std::uint64_t>(batch.tokens);
   }
 }
 
 PendingStep ProgramRunner::start(const Dataset &data, const StepPlan &step,
-                                 const Hyper &hyper) {
+                                 const Hyper &hyper,
+                                 const Allocation &allocation) {
   PendingStep pending;
+  pending.allocation = allocation;
   pending.data = &data;
   pending.step = step;
   pending.hyper = hyper;
@@ -162,7 +167,15 @@ StepResult ProgramRunner::finish(const PendingStep &step,
     result.share += readScalar(step.runs[i], "loss");
   if (theRanks.dataRanks() == 1)
     result.loss = std::exchange(result.share, 0);
+  if (session.hasOutput(*step.last, "task_loss"))
+    result.taskLoss = result.loss + readScalar(step.runs.back(), "task_loss");
   result.loss += readScalar(step.runs.back(), "loss");
+  if (step.allocation.allocates() && session.hasOutput(*step.last, "kept")) {
+    auto &adapter = session.plan().adapter();
+    result.kept.resize(std::size_t{adapter.modules()->size()} * adapter.rank());
+    step.runs.back().read("kept",
+                          std::as_writable_bytes(std::span(result.kept)));
+  }
   result.gradNorm = readScalar(step.runs.back(), "grad_norm");
   result.learningRate = readScalar(step.runs.back(), "learning_rate");
   // These are the same on all ranks, who therefore fail together.
@@ -210,8 +223,10 @@ EvaluateResult ProgramRunner::evaluate(const Dataset &data,
   // Mean over the batch, in float32 on the device, then weighted in double: no
   // precision is lost over a large split.
   double scale = result.labels ? 1.0 / static_cast<double>(result.labels) : 0;
-  writeInputs(program, batch, scale, {}, 0);
+  writeInputs(program, batch, scale, {}, {}, 0);
   PendingRun run = session.run(program);
+  if (session.hasOutput(program, "regulariser"))
+    result.regulariser = readScalar(run, "regulariser");
   result.loss = session.hasOutput(program, "loss") && result.labels
                     ? readScalar(run, "loss") / scale
                     : std::nan("");

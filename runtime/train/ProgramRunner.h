@@ -3,12 +3,14 @@
 
 #include "runtime/data/Batch.h"
 #include "runtime/executor/Session.h"
+#include "runtime/train/BudgetSchedule.h"
 #include "runtime/train/Dataset.h"
 #include "runtime/train/Ranks.h"
 #include "runtime/train/StepPlan.h"
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +34,10 @@ struct StepResult {
   /// Where replicas run several micro-batches: what this one's earlier ones add
   /// to the loss. Summed over the replicas' leading ranks it completes it.
   double share = 0;
+  /// AdaLoRA: `loss` without the regulariser, and less `share`s as well.
+  std::optional<double> taskLoss;
+  /// AdaLoRA, where the step allocated: the mask after it, [modules, r].
+  std::vector<float> kept;
   float gradNorm = 0; ///< before clipping
   float learningRate = 0;
   std::uint64_t tokens = 0;    ///< real ones, of all ranks
@@ -48,7 +54,9 @@ struct PendingStep {
   const Dataset *data = nullptr;
   StepPlan step;
   Hyper hyper;
-  std::int64_t firstMicroBatch = 0; ///< of the whole run's
+  Allocation allocation;
+  std::int64_t firstMicroBatch = 0;  ///< of the whole run's
+  const fb::Program *last = nullptr; ///< the one of runs.back()
 
   /// By the device's clock, this rank's micro-batches. Waits for them.
   double seconds() const;
@@ -56,6 +64,8 @@ struct PendingStep {
 
 struct EvaluateResult {
   double loss = 0; ///< sum over the labelled rows; NaN if there is none
+  /// AdaLoRA's: what PEFT adds to the mean loss.
+  std::optional<double> regulariser;
   std::uint64_t labels = 0;  ///< labelled rows
   std::vector<float> logits; ///< [sequences, V], if wanted
 };
@@ -74,8 +84,9 @@ public:
   /// Puts in one optimizer step without waiting for it; `data` must live until
   /// it is finished. \throws Error(BadInput) for examples that do not suit the
   /// model.
+  /// \param allocation of AdaLoRA; plans of other adapters take no notice.
   PendingStep start(const Dataset &data, const StepPlan &step,
-                    const Hyper &hyper);
+                    const Hyper &hyper, const Allocation &allocation = {});
   /// Passes over a step that was done before, by a run that this one resumes.
   void skip(const StepPlan &step) {
     microBatches += static_cast<std::int64_t>(step.size());
@@ -88,8 +99,8 @@ public:
   StepResult finish(const PendingStep &step,
                     const std::function<void()> &beforeExchange = {});
   StepResult train(const Dataset &data, const StepPlan &step,
-                   const Hyper &hyper) {
-    return finish(start(data, step, hyper));
+                   const Hyper &hyper, const Allocation &allocation = {}) {
+    return finish(start(data, step, hyper, allocation));
   }
 
   EvaluateResult evaluate(const Dataset &data, const MicroBatch &batch,
@@ -108,7 +119,7 @@ private:
                           const MicroBatch &indices) const;
   void writeInputs(const fb::Program &program, const Batch &batch,
                    double lossScale, const Hyper &hyper,
-                   std::int64_t microBatch);
+                   const Allocation &allocation, std::int64_t microBatch);
   void run(PendingStep &pending, bool updates);
   std::string whatIsBad(const PendingStep &step);
 

@@ -30,6 +30,11 @@ static double remaining(const ProgressState &state, double seconds) {
                     : 0;
 }
 
+/// "  budget 42", or nothing.
+static std::string budgetText(const ProgressState &state) {
+  return state.budget ? "  budget " + std::to_string(*state.budget) : "";
+}
+
 std::string progressBar(const ProgressState &state, double seconds) {
   constexpr std::uint64_t kWidth = 24;
   std::uint64_t filled =
@@ -38,10 +43,10 @@ std::string progressBar(const ProgressState &state, double seconds) {
   bar.resize(kWidth, '-');
   char text[200];
   std::snprintf(text, sizeof(text),
-                "[%s] %llu/%llu  loss %.4f  %.0f tokens/s  ETA %s", bar.c_str(),
-                static_cast<unsigned long long>(state.step),
+                "[%s] %llu/%llu  loss %.4f%s  %.0f tokens/s  ETA %s",
+                bar.c_str(), static_cast<unsigned long long>(state.step),
                 static_cast<unsigned long long>(state.totalSteps), state.loss,
-                tokensPerSecond(state, seconds),
+                budgetText(state).c_str(), tokensPerSecond(state, seconds),
                 durationText(remaining(state, seconds)).c_str());
   return text;
 }
@@ -50,11 +55,11 @@ std::string progressLine(const ProgressState &state, double seconds) {
   char text[240];
   std::snprintf(
       text, sizeof(text),
-      "step %llu/%llu  epoch %.2f  loss %.4f  grad_norm %.4g  lr %.4g  "
+      "step %llu/%llu  epoch %.2f  loss %.4f  grad_norm %.4g  lr %.4g%s  "
       "%.0f tokens/s  ETA %s",
       static_cast<unsigned long long>(state.step),
       static_cast<unsigned long long>(state.totalSteps), state.epoch,
-      state.loss, state.gradNorm, state.learningRate,
+      state.loss, state.gradNorm, state.learningRate, budgetText(state).c_str(),
       tokensPerSecond(state, seconds),
       durationText(remaining(state, seconds)).c_str());
   return text;

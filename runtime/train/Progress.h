@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 namespace llamarun {
@@ -14,6 +15,8 @@ struct ProgressState {
   double loss = 0;
   double gradNorm = 0;
   double learningRate = 0;
+  /// AdaLoRA: triplets to keep, over all matrices.
+  std::optional<std::uint64_t> budget{};
   std::uint64_t tokens = 0; ///< since the start
 };
 

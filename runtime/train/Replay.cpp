@@ -1,6 +1,8 @@
 #include "runtime/train/Replay.h"
 
+#include "runtime/io/QuoteName.h"
 #include "runtime/support/Error.h"
+#include "runtime/train/AdaLoraState.h"
 #include "runtime/train/AdapterState.h"
 #include "runtime/train/Evaluate.h"
 
@@ -152,7 +154,32 @@ private:
     return loss;
   }
 
+  /// Compares which elements of lora_E are 0 after a step.
+  void compareMasks(const ReplayStep &step, std::size_t number) {
+    const Plan &plan = session.plan();
+    if (step.kept.empty() || !plan.adapter().adalora())
+      return;
+    auto ours = nonZeroTriplets(session);
+    auto theirs = keptValues(plan, step.kept);
+    if (step.kept.size() != plan.adapter().modules()->size())
+      fail(ExitCode::BadInput, options.trace.string(), ": steps[", number,
+           "].kept is of ", step.kept.size(), " modules, the plan has ",
+           plan.adapter().modules()->size());
+    std::uint64_t different = 0;
+    std::string first;
+    for (std::size_t i = 0; i < ours.size(); ++i)
+      if (ours[i] != theirs[i] && !different++)
+        first = viewOf(plan.adapter().modules()->Get(
+            static_cast<unsigned>(i / plan.adapter().rank())));
+    if (different)
+      print("     %llu triplets kept otherwise, first in %s\n",
+            static_cast<unsigned long long>(different), first.c_str());
+    report.masks = std::max(0.0, report.masks) + static_cast<double>(different);
+  }
+
   void takeSteps(const ReplayTrace &trace) {
+    report.totalSteps = static_cast<std::uint64_t>(trace.hyper.totalSteps);
+    auto schedule = budgetSchedule(session.plan(), report.totalSteps);
     print("%4s %12s %12s %9s %12s %12s %9s %11s %9s\n", "step", "loss",
           "reference", "error", "grad_norm", "reference", "error", "lr",
           "error");
@@ -164,7 +191,8 @@ private:
         result = runner.train(trace.data,
                               planStep(session.plan(), trace.data,
                                        step.examples, dealingOf(step)),
-                              trace.hyper);
+                              trace.hyper,
+                              schedule ? schedule->at(i) : Allocation{});
         result.loss = lossOf(result);
       } catch (const Error &error) {
         fail(error.code(), "step ", i, ": ", error.what());
@@ -181,6 +209,7 @@ private:
       report.loss = std::max(report.loss, loss);
       report.gradNorm = std::max(report.gradNorm, norm);
       report.learningRate = std::max(report.learningRate, rate);
+      compareMasks(step, i);
     }
   }
 
@@ -199,6 +228,12 @@ private:
     judge("loss", report.loss, options.lossTolerance);
     judge("grad_norm", report.gradNorm, options.gradNormTolerance);
     judge("learning_rate", report.learningRate, 1e-6);
+    if (report.masks >= 0) {
+      auto allowed = static_cast<double>(options.maskTolerance);
+      report.passed &= report.masks <= allowed;
+      print("%-14s %.0f triplets differ, tolerance %.0f: %s\n", "masks",
+            report.masks, allowed, report.masks <= allowed ? "ok" : "FAILED");
+    }
     judge("final tensors", report.tensors, options.tensorTolerance);
     if (!worstTensor.empty())
       print("  worst: %s\n", worstTensor.c_str());

@@ -23,6 +23,9 @@ struct ReplayOptions {
   double gradNormTolerance = 1e-3; ///< relative, each step
   double tensorTolerance = 1e-3; ///< norm of the difference / norm, each tensor
   double logitTolerance = 1e-3;  ///< absolute below 1, relative above
+  /// AdaLoRA: triplets with E != 0 here and E = 0 there, or the other way
+  /// round, over all steps.
+  std::uint64_t maskTolerance = 0;
   /// Examples of each step that replicas take, in order; empty: equal parts one
   /// after another, the last one smaller.
   std::vector<std::uint32_t> shares{};
@@ -33,11 +36,14 @@ struct ReplayOptions {
 struct ReplayReport {
   double loss = 0, gradNorm = 0, learningRate = 0;
   double tensors = -1, logitsBefore = -1, logitsAfter = -1;
+  double masks = -1; ///< AdaLoRA: triplets that differ, over all steps
+  std::uint64_t totalSteps = 0; ///< of the reference's schedules
   bool passed = true;
 };
 
 /// Loads the reference's initial tensors, takes its steps on its ids with its
 /// hyperparameters, prints a line a step and one a comparison, and compares.
+/// AdaLoRA's ranks follow the plan's schedule, its losses have the regulariser.
 /// The session's weights are loaded; its optimizer state is fresh. All ranks of
 /// a grid call it: a step of the trace is a global batch. Rank 0 prints and
 /// compares tensors; all get the same report.

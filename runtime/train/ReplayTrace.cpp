@@ -33,6 +33,19 @@ std::vector<std::vector<float>> readRows(const TraceNode &node) {
   return rows;
 }
 
+ReplayMasks readMasks(const TraceNode &node) {
+  ReplayMasks masks;
+  if (!node.value.is_object())
+    node.expected("lists of booleans by module");
+  for (auto &[module, list] : node.value.items())
+    for (auto &bit : node.at(module.c_str()).elements()) {
+      if (!bit.value.is_boolean())
+        bit.expected("true or false");
+      masks[module].push_back(bit.value.get<bool>());
+    }
+  return masks;
+}
+
 } // namespace
 
 std::int32_t readReplayPad(const std::filesystem::path &file) {
@@ -51,6 +64,8 @@ ReplayTrace readReplayTrace(const std::filesystem::path &file,
     step.loss = node.at("loss").number();
     step.gradNorm = node.at("grad_norm").number();
     step.learningRate = node.at("lr").number();
+    if (node.value.contains("kept"))
+      step.kept = readMasks(node.at("kept"));
     auto rows = node.at("input_ids").elements();
     auto labels = node.at("labels").elements();
     if (rows.empty() || rows.size() != labels.size())

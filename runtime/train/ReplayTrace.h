@@ -11,13 +11,20 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
 #include <vector>
 
 namespace llamarun {
 
+/// Which triplets of AdaLoRA a step left with E != 0, by module.
+using ReplayMasks = std::map<std::string, std::vector<bool>, std::less<>>;
+
 struct ReplayStep {
   std::vector<std::uint32_t> examples; ///< of ReplayTrace.data
   double loss = 0, gradNorm = 0, learningRate = 0;
+  ReplayMasks kept; ///< empty: the trace has none
 };
 
 struct ReplayTrace {

@@ -12,9 +12,28 @@ namespace llamarun {
 static constexpr double kSeconds = 0.1;
 static constexpr double kMostSteps = 1000;
 
+/// Takes what ranks sent apart, and shows the rider its part.
+std::vector<StopAgreement::Post>
+StopAgreement::read(std::vector<std::string> all) const {
+  std::vector<Post> posts;
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    auto &bytes = all[rank];
+    Post &theirs = posts.emplace_back();
+    if (bytes.size() < sizeof(theirs) ||
+        (!rider.compare && bytes.size() > sizeof(theirs)))
+      fail(ExitCode::PeerLost, "rank ", rank, " sent ", bytes.size(),
+           " bytes where a signal was due");
+    std::memcpy(&theirs, bytes.data(), sizeof(theirs));
+    bytes.erase(0, sizeof(theirs));
+  }
+  if (rider.compare)
+    rider.compare(all);
+  return posts;
+}
+
 void StopAgreement::settle() {
   if (pending.valid())
-    arrived = pending.get();
+    arrived = read(pending.get());
 }
 
 void StopAgreement::post(std::uint64_t step) {
@@ -29,12 +48,15 @@ void StopAgreement::post(std::uint64_t step) {
   lastPost = step;
   lastTime = now;
   nextPost = step + span;
+  std::string bytes(reinterpret_cast<const char *>(&mine), sizeof(mine));
+  if (rider.take)
+    bytes += rider.take();
   auto begun = std::make_shared<std::promise<void>>();
-  pending = std::async(std::launch::async, [this, mine, begun] {
-    begun->set_value();
-    return ranks.exchange(
-        {reinterpret_cast<const char *>(&mine), sizeof(mine)});
-  });
+  pending =
+      std::async(std::launch::async, [this, bytes = std::move(bytes), begun] {
+        begun->set_value();
+        return ranks.exchange(bytes);
+      });
   // Who hangs is found by the order of exchanges and collectives.
   begun->get_future().wait();
 }
@@ -47,18 +69,10 @@ int StopAgreement::after(std::uint64_t step) {
   settle();
   if (arrived) {
     int signal = 0;
-    for (std::size_t rank = 0; rank < arrived->size(); ++rank) {
-      auto &bytes = (*arrived)[rank];
-      Post theirs;
-      if (bytes.size() != sizeof(theirs))
-        fail(ExitCode::PeerLost, "rank ", rank, " sent ", bytes.size(),
-             " bytes where a signal was due");
-      std::memcpy(&theirs, bytes.data(), sizeof(theirs));
-      if (rank == 0)
-        span = std::max(1u, theirs.steps);
+    span = std::max(1u, arrived->front().steps);
+    for (const Post &theirs : *arrived)
       if (!signal)
         signal = theirs.signal;
-    }
     arrived.reset();
     if (signal)
       return signal;

@@ -24,9 +24,18 @@ namespace llamarun {
 /// So a stop takes at most two such spans, or two steps if they are longer.
 class StopAgreement {
 public:
+  /// What goes to the others with the next exchange, whenever that is.
+  struct Rider {
+    std::function<std::string()> take;
+    /// Everybody's, by rank; throws the same on all ranks.
+    std::function<void(const std::vector<std::string> &)> compare;
+  };
+
   /// \param requested the number of the signal this rank got, or 0.
-  StopAgreement(const Ranks &ranks, std::function<int()> requested)
-      : ranks(ranks), requested(std::move(requested)) {}
+  StopAgreement(const Ranks &ranks, std::function<int()> requested,
+                Rider rider = {})
+      : ranks(ranks), requested(std::move(requested)), rider(std::move(rider)) {
+  }
   /// Waits for the exchange under way; it ends when a rank fails, this one
   /// included (Peers::fail).
   ~StopAgreement() = default;
@@ -37,7 +46,7 @@ public:
   int after(std::uint64_t step);
 
   /// Before this thread exchanges anything with the others itself: all ranks
-  /// have the same order of exchanges.
+  /// have the same order of exchanges. \throws what the rider's compare() does.
   void settle();
 
 private:
@@ -47,11 +56,13 @@ private:
     std::uint32_t steps = 1; ///< rank 0's: until the next exchange
   };
   void post(std::uint64_t step);
+  std::vector<Post> read(std::vector<std::string> all) const;
 
   const Ranks &ranks;
   std::function<int()> requested;
+  Rider rider;
   std::future<std::vector<std::string>> pending;
-  std::optional<std::vector<std::string>> arrived;
+  std::optional<std::vector<Post>> arrived;
   std::uint64_t lastPost = 0, nextPost = 0;
   std::uint32_t span = 1; ///< steps between the last exchanges
   Clock::time_point lastTime;

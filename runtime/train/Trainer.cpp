@@ -2,10 +2,13 @@
 
 #include "runtime/data/Sampler.h"
 #include "runtime/io/AtomicFile.h"
+#include "runtime/io/RankGrid.h"
 #include "runtime/support/Error.h"
+#include "runtime/train/AdaLoraState.h"
 #include "runtime/train/AdapterState.h"
 #include "runtime/train/Evaluate.h"
 #include "runtime/train/EvaluationReport.h"
+#include "runtime/train/MaskAgreement.h"
 #include "runtime/train/MetricsLog.h"
 #include "runtime/train/Progress.h"
 #include "runtime/train/StopAgreement.h"
@@ -56,7 +59,8 @@ public:
         state{.totalSteps = totalSteps(plan, training.size(), options)},
         progress(ranks.first() ? options.progress : nullptr,
                  ranks.first() ? options.out : nullptr),
-        agreement(ranks, options.stopRequested) {
+        schedule(budgetSchedule(plan, state.totalSteps)),
+        agreement(ranks, options.stopRequested, rider()) {
     if (ranks.first()) {
       makeDirectories(options.outputDir);
       log.emplace(options.outputDir / "metrics.jsonl");
@@ -83,12 +87,17 @@ private:
   void startStep(const StepPlan &step);
   void finishStep();
   void collectShares();
+  StopAgreement::Rider rider();
+  void compareMasks();
+  void logAllocation(const Allocation &allocation,
+                     const std::vector<float> &kept);
   void logStep(const StepResult &result);
   void write(const JsonLine &line) {
     if (log)
       log->write(line);
   }
   void evaluate();
+  void evaluateAll();
   void save();
   void finish(int signal);
   bool isDue(When when, std::int64_t every, std::uint64_t step) const;
@@ -107,12 +116,15 @@ private:
   ProgressState state;
   std::optional<MetricsLog> log; ///< rank 0's
   Progress progress;
+  std::optional<BudgetSchedule> schedule; ///< of AdaLoRA
+  MaskAgreement masks;                    ///< those that were not compared yet
   StopAgreement agreement;
   Clock::time_point start = Clock::now();
   double trainSeconds = 0;
   // Since the last logged step; over the whole run.
   double lossSum = 0, allLossSum = 0;
-  double shareSum = 0; ///< of this replica's, not yet in the two
+  double taskLossSum = 0; ///< AdaLoRA, since the last logged step
+  double shareSum = 0;    ///< of this replica's, not yet in the two
   std::uint64_t lossCount = 0;
   std::uint64_t savedAt = 0;
   /// Put in and not yet looked at, oldest first. state.step counts those that
@@ -156,6 +168,40 @@ void Trainer::collectShares() {
       sum += shares[rank];
   lossSum += sum;
   allLossSum += sum;
+  taskLossSum += sum;
+}
+
+StopAgreement::Rider Trainer::rider() {
+  if (!schedule || ranks.alone())
+    return {};
+  return {[this] { return masks.take(); }, MaskAgreement::compare};
+}
+
+/// Those that no exchange has taken along yet.
+void Trainer::compareMasks() {
+  if (!schedule || ranks.alone())
+    return;
+  agreement.settle();
+  MaskAgreement::compare(ranks.exchange(masks.take()));
+}
+
+void Trainer::logAllocation(const Allocation &allocation,
+                            const std::vector<float> &kept) {
+  if (!ranks.alone())
+    masks.add(state.step, kept);
+  if (!log)
+    return;
+  auto byModule = ranksOf(plan, kept);
+  std::vector<std::pair<std::string, std::uint32_t>> named;
+  for (std::uint32_t j = 0; j < byModule.size(); ++j)
+    named.emplace_back(viewOf(plan.adapter().modules()->Get(j)), byModule[j]);
+  RankGrid grid = RankGrid::of(named);
+  JsonLine line;
+  line.add("step", state.step)
+      .add("budget", static_cast<std::uint64_t>(allocation.budget))
+      .add("rank", grid.total())
+      .addRaw("ranks", grid.json());
+  write(line);
 }
 
 void Trainer::logStep(const StepResult &result) {
@@ -164,13 +210,18 @@ void Trainer::logStep(const StepResult &result) {
     fail(ExitCode::Numerics, "step ", state.step, ": loss is ",
          std::abs(lossSum));
   double loss = lossSum / static_cast<double>(lossCount);
-  lossSum = 0;
+  double taskLoss = taskLossSum / static_cast<double>(lossCount);
+  lossSum = taskLossSum = 0;
   lossCount = 0;
   JsonLine line;
   line.add("step", state.step)
       .add("epoch", state.epoch)
-      .add("loss", static_cast<float>(loss))
-      .add("grad_norm", result.gradNorm)
+      .add("loss", static_cast<float>(loss));
+  if (result.taskLoss)
+    line.add("task_loss", static_cast<float>(taskLoss));
+  if (state.budget)
+    line.add("budget", *state.budget);
+  line.add("grad_norm", result.gradNorm)
       .add("learning_rate", result.learningRate)
       .add("tokens", state.tokens)
       .add("seconds", trainSeconds);
@@ -189,7 +240,9 @@ void Trainer::startStep(const StepPlan &step) {
   ranks.setStep(started);
   try {
     ranks.check();
-    pending.push_back(runner.start(training, step, hyper));
+    pending.push_back(
+        runner.start(training, step, hyper,
+                     schedule ? schedule->at(started - 1) : Allocation{}));
   } catch (const Error &error) {
     progress.clear();
     fail(error.code(), "step ", started, ": ", error.what());
@@ -212,6 +265,7 @@ void Trainer::finishStep() {
             : "";
     fail(error.code(), "step ", state.step, ": ", error.what(), kept);
   }
+  Allocation allocation = pending.front().allocation;
   pending.pop_front();
   trainSeconds += std::chrono::duration<double>(Clock::now() - begin).count();
   state.tokens += result.tokens;
@@ -225,7 +279,12 @@ void Trainer::finishStep() {
   lossSum += result.loss;
   allLossSum += result.loss;
   shareSum += result.share;
+  taskLossSum += result.taskLoss.value_or(0);
   ++lossCount;
+  if (schedule)
+    state.budget = static_cast<std::uint64_t>(allocation.budget);
+  if (allocation.allocates())
+    logAllocation(allocation, result.kept);
   progress.update(state);
   if (first || state.step == state.totalSteps ||
       state.step % static_cast<std::uint64_t>(options.loggingSteps) == 0)
@@ -235,9 +294,14 @@ void Trainer::finishStep() {
 void Trainer::evaluate() {
   progress.clear();
   agreement.settle();
+  compareMasks();
+  withMaskedTriplets(session, [this] { evaluateAll(); });
+}
+
+void Trainer::evaluateAll() {
   auto name = viewOf(plan.task().name());
   for (auto &data : evaluation) {
-    Evaluation result = evaluateDataset(runner, task, data);
+    Evaluation result = evaluateDataset(runner, task, data, false, true);
     if (!ranks.first())
       continue;
     printEvaluation(options.out, name, result);
@@ -252,7 +316,9 @@ void Trainer::save() {
   if (savedAt == state.step)
     return;
   agreement.settle();
-  saveAdapter(session, options.outputDir, options.baseModel, ranks);
+  compareMasks();
+  saveAdapter(session, options.outputDir, options.baseModel, ranks,
+              state.totalSteps);
   savedAt = state.step;
 }
 

@@ -12,7 +12,6 @@ import sys
 
 import tool
 
-LORA = "--adapter=lora:r=4,alpha=8,targets=all-linear"
 # layout -> data-parallel ranks, tensor-parallel ranks
 LAYOUTS = {"ddp1": (1, 1), "tp2": (1, 2), "tp4": (1, 4), "ddp2": (2, 1), "ddp2,tp2": (2, 2)}
 GLOBAL_BATCH = 8
@@ -35,7 +34,7 @@ def tensors(data):
 
 
 def split_dimension(name):
-    module, factor, _ = name.rsplit(".", 2)
+    module, factor = name.removesuffix(".weight").rsplit(".", 1)
     row_layer = module.endswith(("o_proj", "down_proj"))
     if factor == "lora_B" and not row_layer:
         return 0
@@ -77,14 +76,16 @@ def main():
     p = tool.parser(__doc__)
     p.add_argument("--model", required=True)
     p.add_argument("--data", required=True)
+    p.add_argument("--adapter", default="lora:r=4,alpha=8,targets=all-linear")
     args = p.parse_args()
+    adapter = "--adapter=" + args.adapter
     with tool.scratch() as directory:
         os.chdir(directory)
         tool.run(args.llamac, "import", args.model, "-o", "model.mlir")
 
         def plan(layout):
             name = f"train-{layout}.fb"
-            tool.run(args.llamac, "model.mlir", LORA, "--shard=" + layout, "--max-seq-length=64",
+            tool.run(args.llamac, "model.mlir", adapter, "--shard=" + layout, "--max-seq-length=64",
                      f"--per-device-batch-size={GLOBAL_BATCH // LAYOUTS[layout][0]}", "-o", name)
             return name
 
@@ -92,7 +93,7 @@ def main():
             name = f"reshard-{source}-{target}.fb"
             if not os.path.exists(name):
                 # Other flags may differ: the plan is about what is trained.
-                tool.run(args.llamac, "model.mlir", LORA, "--reshard-from=" + source, "--shard=" + target, "-o", name)
+                tool.run(args.llamac, "model.mlir", adapter, "--reshard-from=" + source, "--shard=" + target, "-o", name)
             return name
 
         def train(layout, out, *flags):
@@ -109,7 +110,9 @@ def main():
         assert set(before) == {"checkpoint.json", "rank-00000.safetensors"}, sorted(before)
         whole = tensors(before["rank-00000.safetensors"])
         assert struct.unpack("<q", whole["state/optimizer.step"][2])[0] == 3
-        assert any(any(t[2]) for n, t in whole.items() if n.startswith("second_moment/"))
+        kinds = ["second_moment/"] + ["sensitivity/", "uncertainty/"] * args.adapter.startswith("adalora")
+        for kind in kinds:
+            assert any(any(t[2]) for n, t in whole.items() if n.startswith(kind)), kind
 
         for layout, (dp, tp) in LAYOUTS.items():
             convert("ddp1", layout, "c", "there", has=[f"ddp1 -> {layout}"])
@@ -158,10 +161,10 @@ def main():
             f.write(damaged[:-100])
         convert("ddp1", "tp2", "c", "never", code=3, has=["rank-00000.safetensors", "truncated"])
         assert not [n for n in os.listdir(".") if n.startswith("never")]
-        uneven = subprocess.run([args.llamac, "model.mlir", LORA, "--reshard-from=ddp1", "--shard=tp3", "-o", "no.fb"],
+        uneven = subprocess.run([args.llamac, "model.mlir", adapter, "--reshard-from=ddp1", "--shard=tp3", "-o", "no.fb"],
                                 capture_output=True, text=True)
         assert uneven.returncode == 3 and "has no 3 equal parts; tp can be 1, 2, 4" in uneven.stderr, uneven.stderr
-        tool.run(args.llamac, "model.mlir", LORA, "--reshard-from=pp2", "--shard=tp2", "-o", "never.fb", code=2,
+        tool.run(args.llamac, "model.mlir", adapter, "--reshard-from=pp2", "--shard=tp2", "-o", "never.fb", code=2,
                  has=["--reshard-from: 'pp2' is not ddpN or tpN"])
 
 

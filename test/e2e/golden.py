@@ -7,6 +7,7 @@ the reference's own adapter_config.json.
 import json
 import os
 import sys
+import adapter_file
 import reference_checkpoint
 import tool
 
@@ -17,7 +18,23 @@ MISSING_EMBEDDING_SEED = 1  # make_golden.py seeds every run with it just before
 def adapter_flag(config):
     targets = config["target_modules"]
     targets = "regex:" + targets if isinstance(targets, str) else ",".join(sorted(targets))
+    if config["peft_type"] == "ADALORA":
+        names = "init_r target_r tinit tfinal deltaT beta1 beta2 orth_reg_weight total_step".split()
+        schedule = ",".join(f"{name}={config[name]}" for name in names)
+        return f"--adapter=adalora:{schedule},alpha={config['lora_alpha']},targets={targets}"
     return f"--adapter=lora:r={config['r']},alpha={config['lora_alpha']},targets={targets}"
+
+
+def check_saved(ours, theirs):
+    """Two directories have the same tensors, within 1e-3 each, and AdaLoRA's the same masks."""
+    far = adapter_file.farthest(adapter_file.read_tensors(ours), adapter_file.read_tensors(theirs))
+    print(f"saved adapter: tensors within {far:.1e} of PEFT's")
+    assert far <= 1e-3, far
+    patterns = []
+    for directory in (ours, theirs):
+        with open(os.path.join(directory, "adapter_config.json"), encoding="utf-8") as f:
+            patterns.append(json.load(f)["rank_pattern"])
+    assert patterns[0] == patterns[1], patterns
 
 
 def main():
@@ -42,13 +59,15 @@ def main():
         plan = tool.compile_plan(args, model, directory, "--task=" + trace["task"], adapter_flag(config),
                                  f"--per-device-batch-size={rows}", "--max-seq-length=128", *args.flags.split())
         out = os.path.join(directory, "run")
+        masks = ["masks          0 triplets differ"] if "kept" in trace["steps"][0] else []
         print(tool.run(args.llamarun, "replay", plan, "--weights", model, "--trace", trace_path,
-                       "--output-dir", out, has=["replay: ok", "final tensors", "logits after"]))
-        # What it saved is what PEFT saved: the same names and shapes, and a plan that loads either.
+                       "--output-dir", out, has=["replay: ok", "final tensors", "logits after", *masks]))
+        # What it saved is what PEFT saved, and the plan loads either.
+        check_saved(out, os.path.join(args.golden, "adapter"))
         for adapter in (out, os.path.join(args.golden, "adapter")):
             tool.run(args.llamarun, "replay", plan, "--weights", model, "--trace", trace_path, "--init-from",
                      adapter, "--loss-tolerance=1e9", "--grad-norm-tolerance=1e9", "--tensor-tolerance=1e9",
-                     "--logit-tolerance=1e9", has=["replay: ok"])
+                     "--logit-tolerance=1e9", "--mask-tolerance=1000000", has=["replay: ok"])
         # And the comparison can fail.
         tool.run(args.llamarun, "replay", plan, "--weights", model, "--trace", trace_path,
                  "--loss-tolerance=0", "--grad-norm-tolerance=0", code=7)

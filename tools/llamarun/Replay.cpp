@@ -33,9 +33,11 @@ int runReplay(ReplayFlags &flags) {
     flags.options.final = flags.final;
     flags.options.eval = flags.eval;
     flags.options.gradients = flags.gradients;
-    passed &= replay(*session, flags.options, ranks).passed;
+    ReplayReport report = replay(*session, flags.options, ranks);
+    passed &= report.passed;
     if (!flags.outputDir.empty())
-      saveAdapter(*session, flags.outputDir, flags.device.weights, ranks);
+      saveAdapter(*session, flags.outputDir, flags.device.weights, ranks,
+                  report.totalSteps);
   }
   if (!passed)
     fail(ExitCode::Numerics, flags.trace.empty() ? flags.forward : flags.trace,
@@ -97,6 +99,10 @@ void addReplay(CLI::App &app, Command &command) {
             "Each logit: absolute below 1, relative above");
   tolerance("--forward-tolerance", flags->forwardTolerance,
             "The same, for --forward");
+  sub->add_option("--mask-tolerance", o.maskTolerance,
+                  "AdaLoRA: triplets that may be kept otherwise than by the "
+                  "reference, over all steps")
+      ->capture_default_str();
   sub->callback([&command, flags, trace, forward] {
     if (!trace->count() && !forward->count())
       throw CLI::RequiredError("--trace or --forward");

@@ -1,10 +1,12 @@
 // Plans with AdaLoRA: one that is good, and one broken one for each check.
+#include "runtime/plan/Inspect.h"
 #include "runtime/support/Error.h"
 #include "test/runtime/plan/PlanBuilder.h"
 
 #include <functional>
 #include <gtest/gtest.h>
 #include <limits>
+#include <sstream>
 
 using namespace llamarun;
 using namespace llamarun::test;
@@ -45,6 +47,8 @@ PlanBuilder adaLoraPlan() {
                     b.buffer(fb::Category::Inputs, fb::DType::I64, {2}));
   PlanBuilder::bind(train.outputs, "task_loss",
                     b.buffer(fb::Category::Outputs, fb::DType::F32, {1}));
+  PlanBuilder::bind(train.outputs, "kept",
+                    b.buffer(fb::Category::Outputs, fb::DType::F32, {1, 3}));
   PlanBuilder::bind(b.plan.programs[1]->outputs, "regulariser",
                     b.buffer(fb::Category::Outputs, fb::DType::F32, {1}));
   return b;
@@ -131,6 +135,11 @@ const Damage kDamages[] = {
     {"NoInput", "input 'adalora' is missing",
      [](auto &b) { b.plan.programs[0]->inputs.pop_back(); }},
     {"NoTaskLoss", "output 'task_loss' is missing",
+     [](auto &b) {
+       std::erase_if(b.plan.programs[0]->outputs,
+                     [](auto &o) { return o->name == "task_loss"; });
+     }},
+    {"NoMask", "output 'kept' is missing",
      [](auto &b) { b.plan.programs[0]->outputs.pop_back(); }},
 };
 
@@ -138,6 +147,17 @@ TEST(VerifyAdapter, AcceptsAdaLora) {
   auto plan = adaLoraPlan().load();
   EXPECT_EQ(plan->adapter().adalora()->delta_t(), 3u);
   EXPECT_TRUE(plan->findTensor(fb::Role::Uncertainty, "m.lora_E"));
+}
+
+TEST(VerifyAdapter, InspectShowsTheSchedule) {
+  auto plan = adaLoraPlan().load();
+  std::ostringstream out;
+  inspect(*plan, out);
+  EXPECT_NE(out.str().find("target_r=1 tinit=2 tfinal=4 deltaT=3 beta1=0.85 "
+                           "beta2=0.8 orth_reg_weight=0.5 total_step=0"),
+            std::string::npos)
+      << out.str();
+  EXPECT_NE(inspectJson(*plan).find("\"deltaT\""), std::string::npos);
 }
 
 TEST(VerifyAdapter, TotalStepMayBeLeftOpenOrJustEnough) {

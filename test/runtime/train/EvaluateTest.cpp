@@ -42,6 +42,24 @@ TEST(Evaluate, ResultsAreInTheOrderOfTheData) {
   EXPECT_NEAR(result.metrics[1].second, 1, 1e-12);
 }
 
+// TinyPlan's regulariser is 0.125. A saved adapter has lost the rows it is
+// over.
+TEST(Evaluate, AdaLoraHasItsRegulariserWhileTraining) {
+  auto session = tiny::openSession({.adalora = true});
+  ProgramRunner runner(*session, 0);
+  Dataset data = manyScores();
+  auto training =
+      evaluateDataset(runner, findGlueTask("stsb"), data, false, true);
+  ASSERT_EQ(training.metrics.size(), 5u);
+  EXPECT_EQ(training.metrics[0].first, "loss");
+  EXPECT_EQ(training.metrics[1].first, "task_loss");
+  EXPECT_NEAR(training.metrics[0].second - training.metrics[1].second, 0.125,
+              1e-9);
+  auto alone = evaluateDataset(runner, findGlueTask("stsb"), data);
+  EXPECT_EQ(alone.metrics[0].first, "task_loss");
+  EXPECT_EQ(alone.metrics[0].second, training.metrics[1].second);
+}
+
 TEST(Evaluate, WithoutLabelsThereAreNoMetrics) {
   auto session = tiny::openSession(
       {.task = "sst2", .head = fb::Head::Classification, .labels = 2});

@@ -28,6 +28,12 @@ TEST(Progress, BarAndLine) {
   EXPECT_EQ(progressLine(state, 10),
             "step 50/200  epoch 0.25  loss 0.6932  grad_norm 1.25  lr 5e-05  "
             "100 tokens/s  ETA 0:30");
+  state.budget = 42;
+  EXPECT_EQ(progressBar(state, 10),
+            "[######------------------] 50/200  loss 0.6932  budget 42  "
+            "100 tokens/s  ETA 0:30");
+  EXPECT_NE(progressLine(state, 10).find("  lr 5e-05  budget 42  100 "),
+            std::string::npos);
 }
 
 TEST(Progress, PrintsLinesWhereThereIsNoTerminal) {

@@ -83,6 +83,34 @@ TEST_F(ReplayRun, PassesAndFails) {
   EXPECT_FALSE(run("0.5").passed);
 }
 
+// TinyPlan's lora_E is 0.5 after a step: both triplets are there.
+TEST_F(ReplayRun, ComparesMasks) {
+  session = tiny::openSession({.adalora = true});
+  initializeTensors(*session, 1);
+  tensors = readParameters(*session);
+  write("init.safetensors");
+  std::filesystem::remove(directory / "final.safetensors");
+  auto withMask = [&](const std::string &mask) {
+    std::string text = traceText("0.5");
+    text.insert(text.find("\"grad_norm\""),
+                R"("kept": {"model.layers.0.self_attn.q_proj": )" + mask +
+                    "}, ");
+    directory.write("trace.json", text);
+    return replay(*session, options);
+  };
+  auto report = withMask("[true, true]");
+  EXPECT_TRUE(report.passed) << contents(directory / "out");
+  EXPECT_EQ(report.masks, 0);
+  EXPECT_EQ(report.totalSteps, 20u);
+  report = withMask("[true, false]");
+  EXPECT_FALSE(report.passed);
+  EXPECT_EQ(report.masks, 1);
+  options.maskTolerance = 1;
+  EXPECT_TRUE(withMask("[true, false]").passed);
+  expectFailure(ExitCode::BadInput, {"q_proj", "3 triplets"},
+                [&] { withMask("[true, false, true]"); });
+}
+
 TEST_F(ReplayRun, WritesGradientsOfTheFirstStep) {
   session = tiny::openSession({.gradient = 0.125});
   options.gradients = directory / "gradients.safetensors";

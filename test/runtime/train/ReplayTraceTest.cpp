@@ -24,6 +24,21 @@ TEST(ReplayTrace, Reads) {
   EXPECT_EQ(readReplayPad(file), 0);
 }
 
+TEST(ReplayTrace, ReadsMasks) {
+  TestDirectory directory;
+  auto withKept = [&](const std::string &kept) {
+    std::string text = traceText("0.5");
+    text.insert(text.find("\"grad_norm\""), "\"kept\": " + kept + ", ");
+    return readReplayTrace(directory.write("trace.json", text), true);
+  };
+  EXPECT_EQ(withKept(R"({"m": [true, false], "n": []})").steps[0].kept.at("m"),
+            (std::vector<bool>{true, false}));
+  expectFailure(ExitCode::BadInput, {"steps[0].kept.m[1]", "true or false"},
+                [&] { withKept(R"({"m": [true, 1]})"); });
+  expectFailure(ExitCode::BadInput, {"steps[0].kept", "by module"},
+                [&] { withKept("[]"); });
+}
+
 TEST(ReplayTrace, SaysWhereItIsWrong) {
   TestDirectory directory;
   auto refuses = [&](const std::vector<std::string> &parts,

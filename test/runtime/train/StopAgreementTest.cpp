@@ -4,10 +4,12 @@
 #include "test/runtime/train/TinyPlan.h"
 #include "test/runtime/train/TrainTestFiles.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <csignal>
 #include <thread>
+#include <utility>
 
 namespace llamarun {
 namespace {
@@ -50,6 +52,53 @@ void expectSameEnd(unsigned asked, std::chrono::microseconds step) {
     EXPECT_EQ(signals[rank], SIGINT);
   }
   EXPECT_GE(last[0], 20u);
+}
+
+// What rides along comes to everybody once and in order, whoever waits for it.
+TEST(StopAgreement, CarriesARider) {
+  std::array<std::string, 3> got;
+  test::runRanks(3, [&](Peers &peers) {
+    auto plan = tiny::makePlan({.dp = 3});
+    Ranks ranks(*plan, &peers);
+    std::string next, &all = got[ranks.rank()];
+    StopAgreement agreement(ranks, [] { return 0; },
+                            {[&] { return std::exchange(next, ""); },
+                             [&](const std::vector<std::string> &theirs) {
+                               for (auto &bytes : theirs)
+                                 all += bytes;
+                             }});
+    for (std::uint64_t i = 1; i <= 300; ++i) {
+      next += static_cast<char>('a' + ranks.rank());
+      agreement.after(i);
+      if (i % 50 == 0)
+        agreement.settle();
+    }
+    agreement.settle();
+    // Steps after the last exchange have nobody to go with.
+    for (auto &bytes : ranks.exchange(next))
+      all += bytes;
+  });
+  for (auto &all : got) {
+    EXPECT_EQ(all, got[0]);
+    for (char letter : {'a', 'b', 'c'})
+      EXPECT_EQ(std::ranges::count(all, letter), 300);
+  }
+}
+
+TEST(StopAgreement, ARidersErrorIsEverybodys) {
+  expectFailure(ExitCode::Numerics, {"differs"}, [] {
+    test::runRanks(2, [](Peers &peers) {
+      auto plan = tiny::makePlan({.dp = 2});
+      Ranks ranks(*plan, &peers);
+      StopAgreement agreement(ranks, [] { return 0; },
+                              {[] { return std::string("x"); },
+                               [](const std::vector<std::string> &) {
+                                 fail(ExitCode::Numerics, "differs");
+                               }});
+      agreement.after(1);
+      agreement.settle();
+    });
+  });
 }
 
 TEST(StopAgreement, AllStopAfterTheSameStep) {

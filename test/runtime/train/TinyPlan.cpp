@@ -36,7 +36,8 @@ private:
 
   Options options;
   fb::PlanT plan;
-  std::uint32_t loraB = 0, gradientB = 0;
+  void adaLora();
+  std::uint32_t loraB = 0, gradientB = 0, loraE = 0, kept = 0;
 };
 
 /// Every buffer has an allocation to itself, except that parameters and what
@@ -79,8 +80,10 @@ void Builder::tensor(const std::string &name, fb::Role role, Category category,
   tensor->init = std::make_unique<fb::InitT>();
   tensor->init->kind = kind;
   tensor->init->a = a;
-  if (role == fb::Role::Parameter && name == kLoraB)
+  if (role == fb::Role::Parameter && (name == kLoraB || name == kAdaLoraB))
     loraB = tensor->buffer;
+  if (role == fb::Role::Parameter && name == kAdaLoraE)
+    loraE = tensor->buffer;
   if (role == fb::Role::Gradient && name == kLoraB)
     gradientB = tensor->buffer;
   plan.tensors.push_back(std::move(tensor));
@@ -95,6 +98,37 @@ void Builder::parameter(const std::string &name, const Shape &shape,
   for (auto role : {fb::Role::FirstMoment, fb::Role::SecondMoment})
     tensor(name, role, Category::OptimizerState, DType::F32, shape,
            fb::InitKind::Zero, 0, split);
+}
+
+void Builder::adaLora() {
+  auto &adapter = *plan.adapter;
+  adapter.kind = "adalora";
+  adapter.adalora = std::make_unique<fb::AdaLoraT>();
+  adapter.adalora->target_rank = 1;
+  adapter.adalora->tinit = 1;
+  adapter.adalora->tfinal = 2;
+  adapter.adalora->delta_t = 2;
+  adapter.adalora->beta1 = 0.85;
+  adapter.adalora->beta2 = 0.75;
+  adapter.adalora->orth_reg_weight = 0.5;
+  struct Factor {
+    const char *name;
+    Shape shape;
+    fb::InitKind kind;
+    std::size_t split;
+  };
+  for (auto &[name, shape, kind, split] :
+       {Factor{kAdaLoraA, {kRank, kHidden}, fb::InitKind::Normal, 1},
+        Factor{kAdaLoraE, {kRank, 1}, fb::InitKind::Zero, kWhole},
+        Factor{kAdaLoraB, {kHidden, kRank}, fb::InitKind::Normal, 0}}) {
+    parameter(name, shape, kind, kind == fb::InitKind::Zero ? 0 : 0.02, split);
+    for (auto role : {fb::Role::Sensitivity, fb::Role::Uncertainty})
+      tensor(name, role, Category::OptimizerState, DType::F32, shape,
+             fb::InitKind::Zero, 0, split);
+  }
+  tensor("adalora.kept", fb::Role::State, Category::OptimizerState, DType::F32,
+         {1, kRank}, fb::InitKind::Value, 1);
+  kept = plan.tensors.back()->buffer;
 }
 
 void Builder::program(fb::ProgramKind kind, std::uint32_t tokens) {
@@ -159,7 +193,15 @@ void Builder::program(fb::ProgramKind kind, std::uint32_t tokens) {
     fill(loraB, 0.5);
     if (options.gradient != 0)
       fill(gradientB, options.gradient);
+    if (options.adalora) {
+      input("adalora", DType::I64, {2});
+      copy(scale, output("task_loss", {1}));
+      copy(kept, output("kept", {1, kRank}));
+      fill(loraE, 0.5);
+    }
   }
+  if (kind == fb::ProgramKind::Evaluate && options.adalora)
+    fill(output("regulariser", {1}), 0.125);
   if (kind == fb::ProgramKind::Evaluate) {
     auto logits = output("logits", {b, causal ? kVocabulary : options.labels});
     if (regression)
@@ -213,8 +255,12 @@ std::string Builder::build() {
     tensor("lm_head.weight", fb::Role::Weight, Category::Weights,
            options.weights, {options.rows, kHidden}, fb::InitKind::Checkpoint,
            0, 1);
-  parameter(kLoraA, {kRank, kHidden}, fb::InitKind::Uniform, 0.5, 1);
-  parameter(kLoraB, {kHidden, kRank}, fb::InitKind::Zero, 0, 0);
+  if (options.adalora) {
+    adaLora();
+  } else {
+    parameter(kLoraA, {kRank, kHidden}, fb::InitKind::Uniform, 0.5, 1);
+    parameter(kLoraB, {kHidden, kRank}, fb::InitKind::Zero, 0, 0);
+  }
   if (options.head != fb::Head::CausalLM)
     parameter("score.weight", {options.labels, kHidden}, fb::InitKind::Normal,
               0.02);

@@ -6,6 +6,9 @@
 //               lora_B becomes 0.5 everywhere
 //   Accumulate  loss = loss_scale
 //   Evaluate    loss = loss_scale; regression: logits = labels
+// AdaLoRA: Train's task_loss is loss_scale (its loss trainLoss, if given),
+// lora_E becomes 0.5 everywhere and the output kept is what the state tensor
+// holds; Evaluate's regulariser is 0.125.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -40,6 +43,7 @@ struct Options {
   /// lora_B by rows, lora_A and lm_head by columns. Programs of a grid have the
   /// inputs `random` and `grid_index`.
   unsigned dp = 1, tp = 1;
+  bool adalora = false;    ///< tinit 1, tfinal 2, deltaT 2, target_r 1
   bool unevenRows = false; ///< rows need not be a multiple of tp
 };
 
@@ -47,6 +51,10 @@ inline constexpr char kLoraA[] =
     "model.layers.0.self_attn.q_proj.lora_A.weight";
 inline constexpr char kLoraB[] =
     "model.layers.0.self_attn.q_proj.lora_B.weight";
+/// With Options::adalora; B is split as lora_B, A as lora_A.
+inline constexpr char kAdaLoraA[] = "model.layers.0.self_attn.q_proj.lora_A";
+inline constexpr char kAdaLoraE[] = "model.layers.0.self_attn.q_proj.lora_E";
+inline constexpr char kAdaLoraB[] = "model.layers.0.self_attn.q_proj.lora_B";
 inline constexpr std::uint32_t kVocabulary = 800, kHidden = 4, kRank = 2;
 
 std::shared_ptr<const Plan> makePlan(const Options &options = {});
