@@ -17,6 +17,7 @@ import warnings
 try:
     import peft
     import torch
+    import transformers
     from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
 except ImportError as error:
     print("skipped:", error)
@@ -123,6 +124,8 @@ def main():
     parser.add_argument("--llamarun", default=os.path.join(ROOT, "build/bin/llamarun"))
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     torch.set_num_threads(1)
     rows, failed = sentences(), False
     with tempfile.TemporaryDirectory() as directory:

@@ -20,4 +20,14 @@ inline constexpr OptimizerState kOptimizerState[] = {
     {"optimizer.beta2_power", llm::Flat::Beta2Power, false, 1},
 };
 
+/// AdaLoRA's mask, the State tensor f32 [modules, r] of docs/plan.md.
+inline constexpr llvm::StringLiteral kKeptTriplets = "adalora.kept";
+
+/// Whether a parameter is a factor of AdaLoRA, which has averages of
+/// sensitivity and uncertainty; LoRA's factors end with ".weight".
+inline bool isTripletFactor(llvm::StringRef parameter) {
+  return parameter.ends_with(".lora_A") || parameter.ends_with(".lora_E") ||
+         parameter.ends_with(".lora_B");
+}
+
 } // namespace llamac

@@ -17,14 +17,6 @@ static int64_t aligned(int64_t bytes) {
   return llvm::alignTo(bytes, Storage::kAlignment);
 }
 
-/// The State tensor of AdaLoRA's masks (docs/plan.md).
-static constexpr StringLiteral kKept = "adalora.kept";
-
-static bool isTriplet(StringRef parameter) {
-  return llvm::any_of(std::array<StringRef, 3>{".lora_A", ".lora_E", ".lora_B"},
-                      [&](StringRef end) { return parameter.ends_with(end); });
-}
-
 RankedTensorType Storage::keptType(MLIRContext *context) const {
   return RankedTensorType::get(
       {static_cast<int64_t>(adalora.getModules().size()), adalora.getRank()},
@@ -362,7 +354,7 @@ void Storage::emit(OpBuilder &b, Location loc, int64_t workspace) const {
         {plan::Role::Gradient, "gradients"},
         {plan::Role::FirstMoment, "first_moments"},
         {plan::Role::SecondMoment, "second_moments"}};
-    if (adalora && isTriplet(name)) {
+    if (adalora && isTripletFactor(name)) {
       roles.push_back({plan::Role::Sensitivity, "sensitivity"});
       roles.push_back({plan::Role::Uncertainty, "uncertainty"});
     }
@@ -385,9 +377,9 @@ void Storage::emit(OpBuilder &b, Location loc, int64_t workspace) const {
   }
   if (trains && adalora) {
     Place place = flat(llm::Flat::Kept);
-    plan::TensorOp::create(b, loc, kKept, plan::Role::State, place.allocation,
-                           place.offset, keptType(b.getContext()),
-                           plan::InitKind::Value, 1.0);
+    plan::TensorOp::create(
+        b, loc, kKeptTriplets, plan::Role::State, place.allocation,
+        place.offset, keptType(b.getContext()), plan::InitKind::Value, 1.0);
   }
   for (auto [i, entry] : llvm::enumerate(constants)) {
     auto value = cast<ElementsAttr>(entry.first);

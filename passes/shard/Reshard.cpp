@@ -42,6 +42,9 @@ constexpr Kind kOfParameters[] = {
     {plan::Role::FirstMoment, "first_moments", plan::Category::OptimizerState},
     {plan::Role::SecondMoment, "second_moments",
      plan::Category::OptimizerState}};
+constexpr Kind kOfTriplets[] = {
+    {plan::Role::Sensitivity, "sensitivity", plan::Category::OptimizerState},
+    {plan::Role::Uncertainty, "uncertainty", plan::Category::OptimizerState}};
 constexpr Kind kState = {plan::Role::State, "optimizer_state",
                          plan::Category::OptimizerState};
 
@@ -98,6 +101,13 @@ public:
     setGrids();
     for (const Kind &kind : kOfParameters)
       placeAll(kind, parameters);
+    std::vector<Item> triplets;
+    for (const Item &item : parameters)
+      if (llamac::isTripletFactor(item.name))
+        triplets.push_back(item);
+    if (!triplets.empty())
+      for (const Kind &kind : kOfTriplets)
+        placeAll(kind, triplets);
     placeAll(kState, state);
     auto program = plan::ProgramOp::create(b, module.getLoc(), "reshard",
                                            plan::ProgramKind::Reshard, 1, 1);
@@ -231,6 +241,15 @@ struct Reshard : llamac::impl::ReshardBase<Reshard> {
            RankedTensorType::get({1}, s.isInteger ? Type(b.getI64Type())
                                                   : b.getF64Type()),
            module.getLoc()});
+    auto adapter =
+        module->getAttrOfType<llm::AdapterAttr>(llm::LlmDialect::kAdapterAttr);
+    if (adapter && adapter.getAdalora())
+      state.push_back({llamac::kKeptTriplets,
+                       RankedTensorType::get(
+                           {static_cast<int64_t>(adapter.getModules().size()),
+                            adapter.getRank()},
+                           b.getF32Type()),
+                       module.getLoc()});
     // Names are of attributes, which outlive their ops.
     for (Operation &op : llvm::make_early_inc_range(*module.getBody()))
       op.erase();

@@ -131,6 +131,7 @@ TEST_F(AdaLoraTrainer, RunningAheadGivesEachStepItsMask) {
 TEST_F(AdaLoraTrainer, RanksThatAgreeTrain) {
   plan.dp = 2;
   plan.tp = 2;
+  plan.rows = 4;
   tiny::runGrid(plan, [&](Session &session, const Ranks &ranks) {
     initializeTensors(session, 42, ranks);
     writeKept(session, std::vector<float>{0, 1});
