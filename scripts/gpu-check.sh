@@ -88,7 +88,7 @@ sanitized() {
 
 tests() {
   folder=$1 bin=$1/bin
-  export LLAMAC_GPU_PLAN="$folder/plans/small-cubin.fb"
+  export LLAMAC_GPU_PLAN="$folder/plans/small-cubin.fb" LLAMAC_GPU_SUM_PLAN="$folder/plans/sums.fb"
   echo "| run | result | passed | skipped | note |"
   echo "| --- | --- | --- | --- | --- |"
   row "tests" "$logs/tests.log" "$bin/llamac_gpu_tests"

@@ -86,6 +86,11 @@ class Pack:
                 f"--codegen-generate-gpu-kernels=format={kind}", "-o", module)
             run(self.tool("llamac"), module, "-o", plans / f"small-{kind}.fb")
             module.unlink()
+        module = plans / "sums.mlir"
+        run(self.tool("llama-opt"), ROOT / "test/gpu/sum-plan.mlir", "--codegen-sum-in-kernels",
+            "--codegen-generate-gpu-kernels", "-o", module)
+        run(self.tool("llamac"), module, "-o", plans / "sums.fb")
+        module.unlink()
         if (self.folder / "bin/gpu_rowwise").exists():
             out = plans / "rows.fb"
             try:
