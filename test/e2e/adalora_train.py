@@ -159,6 +159,23 @@ def check_edges(runs):
     runs.train(late, "late", **short, code=2, has=["tinit 8", "tfinal 4", "12 steps"])
 
 
+def check_accumulation(runs):
+    """Micro-batches, of one device or of replicas, make the same losses and masks; the regulariser counts once."""
+    schedule = "init_r=5,target_r=2,tinit=3,tfinal=6,deltaT=2,alpha=8,targets=all-linear"
+    results = []
+    for name, *flags in (("whole", "--per-device-batch-size=8"),
+                         ("halves", "--per-device-batch-size=4", "--gradient-accumulation-steps=2"),
+                         ("quarters", "--shard=ddp2", "--per-device-batch-size=2", "--gradient-accumulation-steps=2")):
+        runs.train(runs.plan(name, schedule, *flags), name, "--eval-strategy=no", steps=25)
+        lines = runs.lines(name)
+        results.append(([line["ranks"] for line in lines if "ranks" in line],
+                        [line[key] for line in lines if "task_loss" in line for key in ("loss", "task_loss")]))
+    for ranks, losses in results[1:]:
+        assert ranks == results[0][0] and len(ranks) == 9, (ranks, results[0][0])
+        assert len(losses) == len(results[0][1]) and all(
+            abs(a - b) <= 1e-5 * b for a, b in zip(losses, results[0][1])), (losses, results[0][1])
+
+
 def main():
     p = tool.parser(__doc__)
     p.add_argument("--model", required=True)
@@ -178,6 +195,7 @@ def main():
         assert runs.config("both")["rank_pattern"] == runs.config("one")["rank_pattern"]
         check_resume(runs, "ddp2,tp2", both, "both")
         check_edges(runs)
+        check_accumulation(runs)
 
 
 if __name__ == "__main__":
