@@ -188,7 +188,7 @@ __device__ void finishWide(const Factor &x, float *gradients, const float *e,
 
 } // namespace
 
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 3)
     triplet_finish(const float *, const float *params, const float *grams,
                    const float *norms, const int64_t *table, float *gradients,
                    int64_t modules, int64_t rank, int64_t factorBits) {
