@@ -75,6 +75,7 @@ llvm::Expected<Level> parseLevel(llvm::StringRef name);
 struct CompilerOptions {
   AdapterOptions adapter;
   GridOptions grid;
+  bool sequenceParallel = false; // --sequence-parallel
   /// --reshard-from: the plan is not one that trains but one that changes the
   /// layout of a checkpoint, from this grid to `grid`.
   std::optional<GridOptions> reshardFrom;
@@ -92,7 +93,8 @@ struct CompilerOptions {
 };
 
 /// Token counts from 64 to the largest batch, four an octave: a batch is padded
-/// by a tenth on average.
-std::vector<int64_t> defaultBuckets(int64_t batch, int64_t maxLength);
+/// by a tenth on average. Each is a multiple of `parts`.
+std::vector<int64_t> defaultBuckets(int64_t batch, int64_t maxLength,
+                                    int64_t parts = 1);
 
 } // namespace llamac

@@ -23,13 +23,19 @@ llvm::Expected<TaskOptions> TaskOptions::parse(llvm::StringRef name) {
   return llvm::createStringError("--task: '" + name + "' is none of " + names);
 }
 
-std::vector<int64_t> llamac::defaultBuckets(int64_t batch, int64_t maxLength) {
-  int64_t largest = batch * maxLength;
+std::vector<int64_t> llamac::defaultBuckets(int64_t batch, int64_t maxLength,
+                                            int64_t parts) {
+  auto whole = [&](int64_t tokens) {
+    return (tokens + parts - 1) / parts * parts;
+  };
+  int64_t largest = whole(batch * maxLength);
   std::vector<int64_t> buckets;
   for (int64_t octave = 64; octave < largest; octave *= 2)
-    for (int64_t quarter = 4; quarter < 8; ++quarter)
-      if (int64_t tokens = octave * quarter / 4; tokens < largest)
+    for (int64_t quarter = 4; quarter < 8; ++quarter) {
+      int64_t tokens = whole(octave * quarter / 4);
+      if (tokens < largest && (buckets.empty() || tokens > buckets.back()))
         buckets.push_back(tokens);
+    }
   buckets.push_back(largest);
   return buckets;
 }

@@ -38,8 +38,10 @@ void buildGraph(OpPassManager &pm, const CompilerOptions &o) {
   pm.addPass(createNarrowToPooled());
   pm.addPass(createCSEPass());
   InstantiateBucketsOptions buckets;
-  auto counts =
-      o.buckets.empty() ? defaultBuckets(o.batch, o.maxLength) : o.buckets;
+  auto counts = o.buckets.empty()
+                    ? defaultBuckets(o.batch, o.maxLength,
+                                     o.sequenceParallel ? o.grid.tp : 1)
+                    : o.buckets;
   buckets.buckets.assign(counts.begin(), counts.end());
   pm.addPass(createInstantiateBuckets(buckets));
   pm.addPass(createVerifyGraph());
@@ -91,7 +93,9 @@ void buildSharded(OpPassManager &pm, const CompilerOptions &o) {
   grid.tp = o.grid.tp;
   pm.addPass(createAnnotate(grid));
   if (o.grid.dp > 1 || o.grid.tp > 1) {
-    pm.addPass(createPartition());
+    PartitionOptions partition;
+    partition.sequenceParallel = o.sequenceParallel;
+    pm.addPass(createPartition(partition));
     pm.addPass(createCSEPass());
     pm.addPass(createBucketGradients());
   }

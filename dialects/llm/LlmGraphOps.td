@@ -241,22 +241,25 @@ def Llm_DropoutOp : Llm_GraphOp<"dropout", [RowwiseLowering, AllTypesMatch<["x",
     The draw is a function of `random` (seed, micro-batch), `key` and the global
     element index alone (SplitMix64), so every layout draws the same mask and the
     gradient is the same op applied to the gradient. `part`: x is the columns that
-    number `place[axis]` of `parts` devices holds (`place`: the input grid_index).
+    number `place[axis]` of `parts` devices holds (`place`: the input grid_index);
+    with `rows`, the rows from number `place[axis]` on (`place`: llm.first_row).
 
     ```mlir
     %d = llm.dropout %x, %random key "layers.0.q_proj" p 1.0e-01 : tensor<8x64xf32>, tensor<2xi64>
     %e = llm.dropout %y, %random key "layers.0.o_proj" p 1.0e-01 part %place axis 1 of 2
            : tensor<8x32xf32>, tensor<2xi64>, tensor<2xi32>
+    %f = llm.dropout %z, %random key "layers.0.k_proj" p 1.0e-01 part %first axis 0 of 1 rows
+           : tensor<4x64xf32>, tensor<2xi64>, tensor<1xi64>
     ```
   }];
   let arguments = (ins Llm_Matrix:$x, Llm_Ints:$random, StrAttr:$key, F64Attr:$p,
                        Optional<Llm_Ints>:$place, DefaultValuedAttr<I64Attr, "0">:$axis,
-                       DefaultValuedAttr<I64Attr, "1">:$parts);
+                       DefaultValuedAttr<I64Attr, "1">:$parts, UnitAttr:$rows);
   let results = (outs Llm_Matrix:$result);
   let builders = [OpBuilder<(ins "::mlir::Type":$type, "::mlir::Value":$x, "::mlir::Value":$random,
                                  "::mlir::StringAttr":$key, "::mlir::FloatAttr":$p)>];
   let assemblyFormat = [{
-    $x `,` $random `key` $key `p` $p (`part` $place^ `axis` $axis `of` $parts)? attr-dict
+    $x `,` $random `key` $key `p` $p (`part` $place^ `axis` $axis `of` $parts)? (`rows` $rows^)? attr-dict
     `:` type($x) `,` type($random) (`,` type($place)^)?
   }];
   let hasVerifier = 1;

@@ -222,7 +222,7 @@ static Value splitMix64(RowwiseBuilder &k, Value z) {
 void DropoutOp::build(OpBuilder &b, OperationState &state, Type type, Value x,
                       Value random, StringAttr key, FloatAttr p) {
   build(b, state, type, x, random, key, p, Value(), b.getI64IntegerAttr(0),
-        b.getI64IntegerAttr(1));
+        b.getI64IntegerAttr(1), UnitAttr());
 }
 
 Lowered DropoutOp::lowerToRowwise(OpBuilder &b) {
@@ -249,7 +249,9 @@ Lowered DropoutOp::lowerToRowwise(OpBuilder &b) {
   Value row = RowIndexOp::create(body, getLoc(), b.getI64Type());
   Value col = ColumnIndexOp::create(body, getLoc(), b.getI64Type());
   int64_t wholeCols = cols * static_cast<int64_t>(getParts());
-  if (getPlace()) {
+  if (getRows()) {
+    row = plus(row, k.input(getPlace(), k.at(getAxis())));
+  } else if (getPlace()) {
     Value place = arith::ExtSIOp::create(body, getLoc(), b.getI64Type(),
                                          k.input(getPlace(), k.at(getAxis())));
     col = plus(col,

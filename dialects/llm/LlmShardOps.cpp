@@ -29,6 +29,41 @@ LogicalResult LocalIdsOp::verify() {
   return success();
 }
 
+void FirstRowOp::build(OpBuilder &b, OperationState &state, Value place,
+                       int64_t axis, int64_t rows) {
+  build(b, state, RankedTensorType::get({1}, b.getI64Type()), place, axis,
+        rows);
+}
+
+LogicalResult FirstRowOp::verify() {
+  auto axis = static_cast<int64_t>(getAxis());
+  auto place = typeOf(getPlace());
+  if (!place.getElementType().isInteger(32) || axis < 0 ||
+      axis >= place.getDimSize(0))
+    return emitOpError("axis ") << axis << " is not in " << place;
+  if (getType() !=
+          RankedTensorType::get({1}, IntegerType::get(getContext(), 64)) ||
+      static_cast<int64_t>(getRows()) < 1)
+    return emitOpError("gives one i64, of parts of at least one row, not ")
+           << getType() << " of " << static_cast<int64_t>(getRows());
+  return success();
+}
+
+LogicalResult LocalRowsOp::verify() {
+  auto x = typeOf(getX()), result = typeOf(getResult());
+  if (x.getElementType() != result.getElementType() ||
+      x.getRank() != result.getRank() || result.getDimSize(0) < 1 ||
+      x.getDimSize(0) % result.getDimSize(0) != 0 ||
+      x.getShape().drop_front() != result.getShape().drop_front())
+    return emitOpError("takes an equal part of the rows of ")
+           << x << ", not " << result;
+  if (typeOf(getFirst()) !=
+      RankedTensorType::get({1}, IntegerType::get(getContext(), 64)))
+    return emitOpError("first is ")
+           << getFirst().getType() << ", must be tensor<1xi64>";
+  return success();
+}
+
 void SoftmaxStatsOp::build(OpBuilder &b, OperationState &state, Value logits,
                            Value labels) {
   build(b, state, RankedTensorType::get({dim(logits, 0), 3}, b.getF32Type()),
@@ -105,6 +140,29 @@ Lowered LocalIdsOp::lowerToRowwise(OpBuilder &b) {
   if (!element.isInteger(64))
     result = arith::TruncIOp::create(body, getLoc(), element, result);
   k.yield(result, getType(), k.perRow());
+  return k.finish();
+}
+
+Lowered FirstRowOp::lowerToRowwise(OpBuilder &b) {
+  RowwiseBuilder k(b, getLoc(), 1, 1);
+  Value place = k.input(getPlace(), k.at(getAxis()));
+  k.yield(arith::MulIOp::create(k.body(), getLoc(), widen(k, place),
+                                k.integer(getRows())),
+          getType(), k.at(0));
+  return k.finish();
+}
+
+Lowered LocalRowsOp::lowerToRowwise(OpBuilder &b) {
+  auto type = typeOf(getResult());
+  bool isMatrix = type.getRank() == 2;
+  RowwiseBuilder k(b, getLoc(), type.getDimSize(0),
+                   isMatrix ? type.getDimSize(1) : 1);
+  Value first = k.input(getFirst(), k.at(0));
+  SmallVector<AffineExpr> from = {k.index + k.row};
+  if (isMatrix)
+    from.push_back(k.col);
+  Value x = k.input(getX(), k.map(from, 1), first);
+  k.yield(x, type, isMatrix ? k.element() : k.perRow());
   return k.finish();
 }
 

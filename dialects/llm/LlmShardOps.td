@@ -28,6 +28,39 @@ def Llm_LocalIdsOp : Llm_Op<"local_ids", [Pure, RowwiseLowering, AllTypesMatch<[
   let hasVerifier = 1;
 }
 
+def Llm_FirstRowOp : Llm_Op<"first_row", [Pure, RowwiseLowering]> {
+  let summary = "number of the first row of this device's part: place[axis] * rows";
+  let description = [{
+    An op of its own, so that the kernels that count from there do not know how
+    many rows a part has: token buckets share them.
+
+    ```mlir
+    %f = llm.first_row %place axis 1 rows 64 : tensor<2xi32> -> tensor<1xi64>
+    ```
+  }];
+  let arguments = (ins Llm_Ints:$place, I64Attr:$axis, I64Attr:$rows);
+  let results = (outs Llm_Ints:$result);
+  let builders = [OpBuilder<(ins "::mlir::Value":$place, "int64_t":$axis, "int64_t":$rows)>];
+  let assemblyFormat = "$place `axis` $axis `rows` $rows attr-dict `:` type($place) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Llm_LocalRowsOp : Llm_Op<"local_rows", [Pure, RowwiseLowering]> {
+  let summary = "this device's rows of what every device has: result[i] = x[first + i]";
+  let description = [{
+    `first` is an `llm.first_row` for as many rows as the result has.
+
+    ```mlir
+    %p = llm.local_rows %pool, %first : (tensor<8xi32>, tensor<1xi64>) -> tensor<4xi32>
+    %h = llm.local_rows %x, %first : (tensor<8x64xf32>, tensor<1xi64>) -> tensor<4x64xf32>
+    ```
+  }];
+  let arguments = (ins AnyTypeOf<[Llm_Ints, Llm_Matrix]>:$x, Llm_Ints:$first);
+  let results = (outs AnyTypeOf<[Llm_Ints, Llm_Matrix]>:$result);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
 def Llm_SoftmaxStatsOp : Llm_Op<"softmax_stats", [Pure, RowwiseLowering]> {
   let summary = "per row of a part of the logits: maximum, sum of exp(z - maximum), logit of the label";
   let description = [{

@@ -118,6 +118,19 @@ static LoopNest loopsOf(LocalIdsOp) {
   return {{kParallel, kWhole}, {{Token}, {Axis}, {Token}}};
 }
 
+static LoopNest loopsOf(FirstRowOp) {
+  enum { Axis, One };
+  return {{kWhole, kWhole}, {{Axis}, {One}}};
+}
+
+static LoopNest loopsOf(LocalRowsOp op) {
+  enum { Token, One, Column };
+  if (cast<RankedTensorType>(op.getType()).getRank() == 1)
+    return {{kParallel, kWhole}, {{Token}, {One}, {Token}}};
+  return {{kParallel, kWhole, kParallel},
+          {{Token, Column}, {One}, {Token, Column}}};
+}
+
 static LoopNest loopsOf(SoftmaxStatsOp) {
   enum { Token, Column, Stat };
   return {{kParallel, kWhole, kWhole},
@@ -413,6 +426,6 @@ void llm::attachShardingInterface(MLIRContext &context) {
       SwigluGradOp, AttentionGradOp, ScatterRowsOp, MatmulOp, ConstantOp,
       GradientStoreOp, PendingGradientOp, OptimizerStepOp,
       // sharded
-      LocalIdsOp, SoftmaxStatsOp, JoinSoftmaxStatsOp, CrossEntropyPartsOp,
-      CrossEntropyPartsGradOp>(context);
+      LocalIdsOp, FirstRowOp, LocalRowsOp, SoftmaxStatsOp, JoinSoftmaxStatsOp,
+      CrossEntropyPartsOp, CrossEntropyPartsGradOp>(context);
 }

@@ -325,11 +325,11 @@ LogicalResult DropoutOp::verify() {
     return emitOpError("p is ") << p << ", must be at least 0 and less than 1";
   int64_t axis = getAxis(), parts = getParts();
   if (!getPlace())
-    return parts == 1 && axis == 0
+    return parts == 1 && axis == 0 && !getRows()
                ? success()
                : emitOpError("has an axis and parts but no place");
-  if (!element(getPlace()).isInteger(32) || axis < 0 ||
-      axis >= rows(getPlace()) || parts < 1)
+  if (!element(getPlace()).isInteger(getRows() ? 64 : 32) || axis < 0 ||
+      axis >= rows(getPlace()) || parts < 1 || (getRows() && parts != 1))
     return emitOpError("is no part: axis ")
            << axis << " of " << getPlace().getType() << ", " << parts
            << " parts";

@@ -21,12 +21,37 @@ Value FoldableLayer::result() {
   return isAdapted() ? sum.getResult() : base.getResult();
 }
 
+Value FoldableLayer::t() {
+  return gather ? gather.getResult() : down.getResult();
+}
+
+shard::AllGatherOp llamac::gatherOfRows(Value value) {
+  auto gather = value.getDefiningOp<shard::AllGatherOp>();
+  return gather && gather.getGatherAxis().isZero() ? gather
+                                                   : shard::AllGatherOp();
+}
+
 bool LayerGroup::hasAdapters() {
   return llvm::any_of(layers, [](auto &l) { return l.isAdapted(); });
 }
 bool LayerGroup::hasDropout() {
   return llvm::any_of(
       layers, [&](auto &l) { return l.isAdapted() && l.adapterInput != x; });
+}
+
+bool LayerGroup::losesInput() {
+  llvm::SmallPtrSet<Operation *, 8> forward;
+  bool readsT = false;
+  for (FoldableLayer &layer : layers) {
+    forward.insert(layer.base);
+    if (!layer.isAdapted())
+      continue;
+    forward.insert(layer.down);
+    readsT |= !layer.t().hasOneUse();
+  }
+  return readsT && llvm::all_of(x.getUsers(), [&](Operation *user) {
+           return forward.contains(user);
+         });
 }
 
 /// a b^T without scaling or accumulation.
@@ -62,7 +87,9 @@ static void matchAdapter(FoldableLayer &layer) {
   auto up = other.getDefiningOp<llm::MatmulOp>();
   if (!isForward(up) || !other.hasOneUse())
     return;
-  auto down = up.getA().getDefiningOp<llm::MatmulOp>();
+  shard::AllGatherOp gather = gatherOfRows(up.getA());
+  Value t = gather ? gather.getInput() : up.getA();
+  auto down = t.getDefiningOp<llm::MatmulOp>();
   if (!isForward(down) || !isUnscaled(down))
     return;
   llm::ParameterOp a = parameterOf(down.getB()), b = parameterOf(up.getB()), e;
@@ -77,8 +104,16 @@ static void matchAdapter(FoldableLayer &layer) {
   Value input = down.getA();
   if (auto dropout = input.getDefiningOp<llm::DropoutOp>())
     input = dropout.getX();
-  if (input != layer.base.getA())
+  Value x = layer.base.getA();
+  if (gather) {
+    shard::AllGatherOp whole = gatherOfRows(x);
+    if (!whole || !t.hasOneUse())
+      return;
+    x = whole.getInput();
+  }
+  if (input != x)
     return;
+  layer.gather = gather;
   layer.sum = sum;
   layer.up = up;
   layer.down = down;
@@ -105,7 +140,9 @@ SmallVector<LayerGroup> llamac::findLayerGroups(func::FuncOp function) {
           return isForward(cast<llm::MatmulOp>(user));
         }) != 1)
       continue;
-    FoldableLayer layer{weight, op, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+    FoldableLayer layer;
+    layer.weight = weight;
+    layer.base = op;
     matchAdapter(layer);
     LayerGroup &group = groups[op.getA()];
     group.x = op.getA();

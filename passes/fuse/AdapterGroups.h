@@ -4,6 +4,7 @@
 #include "dialects/llm/LlmDialect.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Shard/IR/ShardOps.h"
 
 namespace llamac {
 
@@ -19,6 +20,8 @@ struct FoldableLayer {
   llm::ParameterOp aParameter, bParameter;
   llm::ParameterOp eParameter; // AdaLoRA's: scales the rows of A
   mlir::Value adapterInput;    // x, or dropout of it
+  /// Sequence-parallel, with dropout: t is of own tokens, and gathered.
+  mlir::shard::AllGatherOp gather;
 
   bool isAdapted() const { return static_cast<bool>(sum); }
   int64_t rows();
@@ -26,6 +29,8 @@ struct FoldableLayer {
   double scale();
   /// What the rest of the program reads.
   mlir::Value result();
+  /// t of all tokens.
+  mlir::Value t();
 };
 
 /// Layers in program order, all of one input.
@@ -35,7 +40,12 @@ struct LayerGroup {
 
   bool hasAdapters();
   bool hasDropout();
+  /// The backward pass reads t of some layer, but never x.
+  bool losesInput();
 };
+
+/// The all-gather of rows that `value` is, or null.
+mlir::shard::AllGatherOp gatherOfRows(mlir::Value value);
 
 /// The groups of a function that are worth folding: those with an adapter or
 /// with more than one layer. A weight that something other than a product reads

@@ -10,6 +10,7 @@
 // own.
 //
 //===----------------------------------------------------------------------===//
+#include "passes/fuse/AdapterGradients.h"
 #include "passes/fuse/AdapterGroups.h"
 #include "passes/fuse/GraphSurgery.h"
 #include "passes/fuse/Passes.h"
@@ -72,6 +73,9 @@ private:
     if (row == 0 && column == 0 && type.getDimSize(0) == rows &&
         type.getDimSize(1) == columns)
       return x;
+    if (auto outer = x.getDefiningOp<llm::PanelOp>())
+      return panel(outer.getX(), outer.getRow() + row,
+                   outer.getColumn() + column, rows, columns);
     return llm::PanelOp::create(
         b, loc(), matrix(rows, columns, type.getElementType()), x,
         static_cast<uint64_t>(row), static_cast<uint64_t>(column));
@@ -149,12 +153,13 @@ private:
     std::vector<Value> ts(group.layers.size());
     Value input = group.x;
     if (ranks) {
+      shard::AllGatherOp gather = gatherOfRows(group.x);
+      bool together = !group.hasDropout(),
+           wasGathered = static_cast<bool>(gather);
       Value t;
-      if (!group.hasDropout()) {
-        t = product(group.x, panel(folded, n, 0, pad, k), false, true);
-        for (unsigned j = 0; j < ts.size(); ++j)
-          if (int64_t rank = group.layers[j].rank())
-            ts[j] = panel(t, 0, folded.rankOf(j), tokens, rank);
+      if (together) {
+        t = product(gather ? gather.getInput() : group.x,
+                    panel(folded, n, 0, pad, k), false, true);
       } else {
         SmallVector<Value> parts;
         for (unsigned j = 0; j < ts.size(); ++j) {
@@ -167,11 +172,27 @@ private:
           parts.push_back(product(
               group.layers[j].adapterInput,
               panel(folded, n + folded.rankOf(j), 0, rows, k), false, true));
-          ts[j] = panel(parts.back(), 0, 0, tokens, rank);
+          if (!gather)
+            ts[j] = panel(parts.back(), 0, 0, tokens, rank);
         }
         t = concat(parts);
       }
-      input = concat({group.x, t});
+      input = gather ? gatherBoth(b, gather, t) : concat({group.x, t});
+      if (gather) {
+        t = panel(input, 0, k, tokens, pad);
+        if (group.losesInput())
+          t = copyOf(b, t);
+        group.x = panel(input, 0, 0, tokens, k);
+        for (FoldableLayer &layer : group.layers)
+          if (layer.adapterInput == gather.getResult())
+            layer.adapterInput = group.x;
+        gather.getResult().replaceAllUsesWith(group.x);
+        gather->erase();
+      }
+      if (wasGathered || together)
+        for (unsigned j = 0; j < ts.size(); ++j)
+          if (int64_t rank = group.layers[j].rank())
+            ts[j] = panel(t, 0, folded.rankOf(j), tokens, rank);
     }
     Value y = product(input, panel(folded, 0, 0, n, k + pad), false, true);
     for (unsigned j = 0; j < ts.size(); ++j) {
@@ -186,7 +207,9 @@ private:
       if (layer.isAdapted()) {
         layer.sum->erase();
         layer.up->erase();
-        layer.down.getResult().replaceAllUsesWith(ts[j]);
+        layer.t().replaceAllUsesWith(ts[j]);
+        if (layer.gather)
+          layer.gather->erase();
         layer.down->erase();
       }
       layer.base->erase();
@@ -261,63 +284,13 @@ private:
     return concat(dys);
   }
 
-  /// What the backward pass has of one layer; null where it has none.
-  struct Backward {
-    Value dy;
-    llm::MatmulOp dxBase; // dy W
-    llm::MatmulOp dt;     // s dy B
-    llm::MatmulOp dxA;    // dt A
-    llm::MatmulOp dA;     // dt^T x'
-  };
-
-  /// False if it does not look as differentiation leaves it.
-  bool find(FoldableLayer &layer, Backward &found) {
-    auto plain = [](llm::MatmulOp op) {
-      return !op.getTransposeA() && !op.getTransposeB() && !op.getAccumulate();
-    };
-    for (Operation *user : layer.weight->getUsers()) {
-      auto op = cast<llm::MatmulOp>(user);
-      if (found.dxBase || !plain(op) || op.getB() != layer.weight.getResult())
-        return false;
-      found.dxBase = op;
-      found.dy = op.getA();
-    }
-    if (!layer.isAdapted())
-      return static_cast<bool>(found.dy);
-    for (Operation *user : layer.b.getUsers()) {
-      auto op = dyn_cast<llm::MatmulOp>(user);
-      if (!op || found.dt || !plain(op) || op.getB() != layer.b ||
-          (found.dy && found.dy != op.getA()))
-        return false;
-      found.dt = op;
-      found.dy = op.getA();
-    }
-    if (!found.dt)
-      return false;
-    for (Operation *user : layer.a.getUsers()) {
-      auto op = dyn_cast<llm::MatmulOp>(user);
-      if (!op || found.dxA || !plain(op) || op.getA() != found.dt.getResult() ||
-          op.getB() != layer.a)
-        return false;
-      found.dxA = op;
-    }
-    for (Operation *user : found.dt->getUsers())
-      if (user != found.dxA) {
-        auto op = dyn_cast<llm::MatmulOp>(user);
-        if (!op || found.dA || !op.getTransposeA() || op.getTransposeB())
-          return false;
-        found.dA = op;
-      }
-    return true;
-  }
-
   void backward() {
-    std::vector<Backward> parts(group.layers.size());
+    std::vector<LayerGradients> parts(group.layers.size());
     for (unsigned j = 0; j < parts.size(); ++j)
-      if (!find(group.layers[j], parts[j]))
+      if (!findGradients(group.layers[j], parts[j]))
         return;
     Operation *last = nullptr;
-    for (Backward &part : parts) {
+    for (LayerGradients &part : parts) {
       Operation *def = part.dy.getDefiningOp();
       if (!def || typeOf(part.dy).getElementType() != element)
         return;
@@ -333,7 +306,7 @@ private:
     bool together = !group.hasDropout();
     llvm::SmallPtrSet<Operation *, 8> terms;
     if (wantsX)
-      for (Backward &part : parts) {
+      for (LayerGradients &part : parts) {
         terms.insert(part.dxBase);
         if (part.dxA && together)
           terms.insert(part.dxA);
@@ -345,19 +318,30 @@ private:
 
     b.setInsertionPointAfter(last);
     SmallVector<Value> dys;
-    for (Backward &part : parts)
+    for (LayerGradients &part : parts)
       dys.push_back(part.dy);
     Value dy = concatGradients(dys), both = dy;
     if (ranks) {
-      Value dt = product(dy, panel(folded, 0, k, n, pad), false, false);
-      if (together && wantsX)
-        both = concat({dy, dt});
+      Value dt;
+      shard::AllGatherOp gather = gatherOfRows(dy);
+      if (gather && together && wantsX) {
+        dt = product(gather.getInput(), panel(folded, 0, k, n, pad), false,
+                     false);
+        both = gatherBoth(b, gather, dt);
+        dt = panel(both, 0, n, tokensOf(dy), pad);
+        dy.replaceAllUsesWith(panel(both, 0, 0, tokensOf(dy), n));
+        gather->erase();
+      } else {
+        dt = product(dy, panel(folded, 0, k, n, pad), false, false);
+        if (together && wantsX)
+          both = concat({dy, dt});
+      }
       factorGradients(parts, dt);
       b.setInsertionPointAfter(both == dy ? dt.getDefiningOp()
                                           : both.getDefiningOp());
     }
     auto eraseUnused = [&] {
-      for (Backward &part : parts)
+      for (LayerGradients &part : parts)
         if (part.dt && part.dt->use_empty()) {
           part.dt->erase();
           part.dt = {};
@@ -378,17 +362,22 @@ private:
 
   /// dt of each layer is a part of `dt`; A's gradients are one product if they
   /// lie one behind the other.
-  void factorGradients(ArrayRef<Backward> parts, Value dt) {
+  void factorGradients(ArrayRef<LayerGradients> parts, Value dt) {
+    Value x = group.x, ownDt = scatterTogether(parts, dt);
     bool stack = !group.hasDropout();
     for (auto [part, layer] : llvm::zip(parts, group.layers))
-      if (layer.isAdapted())
+      if (layer.isAdapted()) {
         stack &= part.dA && part.dA->hasOneUse() &&
                  isa<llm::GradientStoreOp>(*part.dA->user_begin()) &&
+                 static_cast<bool>(part.scatter) == (ownDt != dt) &&
                  layer.rank() * k * 4 % 64 == 0;
+        if (part.dA && ownDt != dt)
+          x = llm::MatmulOp(part.dA).getB();
+      }
     Value all;
-    b.setInsertionPointAfter(dt.getDefiningOp());
+    b.setInsertionPointAfter(ownDt.getDefiningOp());
     if (stack) {
-      all = product(panel(dt, 0, 0, tokensOf(dt), ranks), group.x, true, false,
+      all = product(panel(ownDt, 0, 0, tokensOf(ownDt), ranks), x, true, false,
                     b.getF32Type());
     }
     for (unsigned j = 0; j < parts.size(); ++j) {
@@ -404,6 +393,13 @@ private:
         dA.getResult().replaceAllUsesWith(part);
         dA->erase();
       }
+      if (shard::ReduceScatterOp scatter = parts[j].scatter) {
+        b.setInsertionPointAfter(ownDt.getDefiningOp());
+        Value part = panel(ownDt, 0, at, tokensOf(ownDt), rank);
+        moveUsersAfter(scatter.getResult(), part.getDefiningOp());
+        scatter.getResult().replaceAllUsesWith(part);
+        scatter->erase();
+      }
       if (!down->use_empty()) {
         b.setInsertionPointAfter(dt.getDefiningOp());
         Value part = panel(dt, 0, at, tokensOf(dt), rank);
@@ -411,6 +407,20 @@ private:
         down.getResult().replaceAllUsesWith(part);
       }
     }
+  }
+  /// One reduce-scatter of all layers' dt in place of one each.
+  Value scatterTogether(ArrayRef<LayerGradients> parts, Value dt) {
+    for (const LayerGradients &part : parts) {
+      shard::ReduceScatterOp one = part.scatter;
+      if (!one)
+        continue;
+      b.setInsertionPointAfter(dt.getDefiningOp());
+      return shard::ReduceScatterOp::create(
+          b, loc(), matrix(tokensOf(one.getResult()), pad), one.getGridAttr(),
+          one.getGridAxesAttr(), dt, one.getReductionAttr(),
+          one.getScatterAxisAttr());
+    }
+    return dt;
   }
   int64_t tokensOf(Value v) { return typeOf(v).getDimSize(0); }
 

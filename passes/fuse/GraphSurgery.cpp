@@ -1,6 +1,8 @@
 //===- GraphSurgery.cpp - Moving and regrouping ops of a program ----------===//
 #include "passes/fuse/GraphSurgery.h"
 
+#include "dialects/llm/RowwiseBuilder.h"
+
 using namespace mlir;
 
 /// Users of a value that is to come from after `position` must come later.
@@ -64,4 +66,29 @@ void llamac::eraseSum(Value v, llvm::SmallPtrSetImpl<Operation *> &terms) {
 bool llamac::sameRotation(llm::RopeOp a, llm::RopeOp b) {
   return a && b && a.getCos() == b.getCos() && a.getSin() == b.getSin() &&
          a.getInverse() == b.getInverse();
+}
+
+Value llamac::copyOf(OpBuilder &builder, Value part) {
+  auto type = cast<RankedTensorType>(part.getType());
+  llm::RowwiseBuilder k(builder, part.getLoc(), type.getDimSize(0),
+                        type.getDimSize(1));
+  k.yield(k.input(part, k.element()), type, k.element());
+  return k.finish().front();
+}
+
+Value llamac::gatherBoth(OpBuilder &builder, shard::AllGatherOp gather,
+                         Value columns) {
+  auto one = cast<RankedTensorType>(gather.getInput().getType());
+  auto all = cast<RankedTensorType>(gather.getType());
+  int64_t width = one.getDimSize(1) +
+                  cast<RankedTensorType>(columns.getType()).getDimSize(1);
+  auto rows = [&](int64_t count) {
+    return RankedTensorType::get({count, width}, one.getElementType());
+  };
+  Value both =
+      llm::ConcatOp::create(builder, gather.getLoc(), rows(one.getDimSize(0)),
+                            ValueRange{gather.getInput(), columns});
+  return shard::AllGatherOp::create(
+      builder, gather.getLoc(), rows(all.getDimSize(0)), gather.getGridAttr(),
+      gather.getGridAxesAttr(), both, gather.getGatherAxisAttr());
 }

@@ -3,6 +3,8 @@
 
 #include "dialects/llm/LlmDialect.h"
 
+#include "mlir/Dialect/Shard/IR/ShardOps.h"
+#include "mlir/IR/Builders.h"
 #include "llvm/ADT/SmallPtrSet.h"
 
 namespace llamac {
@@ -21,5 +23,13 @@ void eraseSum(mlir::Value sum, llvm::SmallPtrSetImpl<mlir::Operation *> &terms);
 
 /// Two rotations by the same angles.
 bool sameRotation(llm::RopeOp a, llm::RopeOp b);
+
+/// Of a part of a matrix, which would keep all of it in memory.
+mlir::Value copyOf(mlir::OpBuilder &builder, mlir::Value part);
+
+/// What `gather` gathers and `columns`, as many rows, side by side: gathered at
+/// once, so that neither needs a copy to get there.
+mlir::Value gatherBoth(mlir::OpBuilder &builder,
+                       mlir::shard::AllGatherOp gather, mlir::Value columns);
 
 } // namespace llamac

@@ -30,7 +30,8 @@ struct VerifyFused : llamac::impl::VerifyFusedBase<VerifyFused> {
                  llm::FoldFactorsOp, llm::FlatLoadOp, llm::FlatStoreOp,
                  llm::FlatClearOp, llm::ReduceGradientsOp, llm::TripletGramsOp,
                  llm::TripletFinishOp, llm::TripletScoresOp, llm::TripletMaskOp,
-                 shard::AllReduceOp, shard::AllGatherOp>(op)) {
+                 shard::AllReduceOp, shard::AllGatherOp,
+                 shard::ReduceScatterOp>(op)) {
           op.emitOpError(
               "is not one launch: it does not belong to level fused");
           return signalPassFailure();

@@ -8,13 +8,19 @@
 using namespace mlir;
 using namespace llamac;
 
+/// Libraries take and leave what is in one piece.
+static bool isCollective(Operation *op) {
+  return isa_and_nonnull<shard::AllReduceOp, shard::AllGatherOp,
+                         shard::ReduceScatterOp>(op);
+}
+
 bool Homes::isComputed(Value value) {
+  Operation *def = value.getDefiningOp();
   return isa_and_nonnull<llm::MatmulOp, llm::RowwiseOp, llm::AttentionOp,
                          llm::AttentionGradOp, llm::ConcatOp,
                          llm::TripletGramsOp, llm::TripletFinishOp,
-                         llm::TripletScoresOp, llm::TripletMaskOp,
-                         shard::AllReduceOp, shard::AllGatherOp>(
-      value.getDefiningOp());
+                         llm::TripletScoresOp, llm::TripletMaskOp>(def) ||
+         isCollective(def);
 }
 
 static StringRef label(DictionaryAttr attrs, StringRef key) {
@@ -56,8 +62,8 @@ void Homes::copyAwkwardParts(bool stridedAttention) {
         if (operand.get().getDefiningOp<llm::PanelOp>())
           operand.set(copyOf(b, operand.get()));
     // Results and slots are wanted in one piece.
-    if (isa<func::ReturnOp, llm::GradientStoreOp, llm::FlatStoreOp,
-            shard::AllReduceOp, shard::AllGatherOp>(op))
+    if (isa<func::ReturnOp, llm::GradientStoreOp, llm::FlatStoreOp>(op) ||
+        isCollective(&op))
       for (OpOperand &operand : op.getOpOperands())
         if (auto panel = operand.get().getDefiningOp<llm::PanelOp>();
             panel &&
@@ -72,7 +78,8 @@ void Homes::copyAwkwardParts(bool stridedAttention) {
       Operation *def = part.getDefiningOp();
       bool wantedElsewhere = llvm::any_of(part.getUsers(), [](Operation *user) {
         return isa<llm::GradientStoreOp, llm::FlatStoreOp, func::ReturnOp>(
-            user);
+                   user) ||
+               isCollective(user);
       });
       bool attention =
           !stridedAttention &&
@@ -110,8 +117,7 @@ void Homes::copyAwkwardParts(bool stridedAttention) {
 //===----------------------------------------------------------------------===//
 
 bool Homes::canLieApart(Value value) const {
-  if (isa_and_nonnull<shard::AllReduceOp, shard::AllGatherOp>(
-          value.getDefiningOp()))
+  if (isCollective(value.getDefiningOp()))
     return false;
   return stridedAttention ||
          !isa_and_nonnull<llm::AttentionOp, llm::AttentionGradOp>(

@@ -202,6 +202,9 @@ private:
       collective(op, plan::CollectiveKind::AllReduceSum, sum.getGridAxes());
     } else if (auto gather = dyn_cast<shard::AllGatherOp>(op)) {
       collective(op, plan::CollectiveKind::AllGather, gather.getGridAxes());
+    } else if (auto scatter = dyn_cast<shard::ReduceScatterOp>(op)) {
+      collective(op, plan::CollectiveKind::ReduceScatterSum,
+                 scatter.getGridAxes());
     } else if (auto matmul = dyn_cast<llm::MatmulOp>(op)) {
       lowerMatmul(matmul);
     } else {

@@ -60,7 +60,8 @@ static bool isLinearIn(Operation *op, unsigned operand) {
     return !matmul.getAccumulate();
   if (isa<llm::LinearOp>(op))
     return true;
-  return operand == 0 && isa<llm::CastOp, llm::GatherRowsOp>(op);
+  return operand == 0 &&
+         isa<llm::CastOp, llm::GatherRowsOp, llm::DropoutOp>(op);
 }
 
 /// Terms of a sum pass through the op: true if they do.
@@ -72,6 +73,17 @@ static bool passesTerms(Operation *op, ArrayRef<AxisState> operands) {
   return llvm::count_if(operands, isPartial) == 1 &&
          llvm::none_of(operands, [](AxisState s) { return s.isSplit(); }) &&
          isLinearIn(op, term - operands.begin());
+}
+
+/// The operand of a product whose split the other follows. Rows of activations
+/// are gathered rather than columns or weights: what else shares them needs
+/// them whole, too.
+static unsigned leadingOperand(Operation *op, ArrayRef<AxisState> operands) {
+  if (isa<llm::LinearOp>(op))
+    return operands[1].isSplit() ? 1 : 0;
+  if (isa<llm::MatmulOp>(op))
+    return operands[1] == AxisState::split(1) ? 1 : 0;
+  return 0;
 }
 
 FailureOr<OpStates>
@@ -88,6 +100,11 @@ llamac::statesOf(Operation *op, ArrayRef<AxisState> operands, bool isBatch) {
     for (AxisState &state : states.operands)
       if (state.isPartial())
         state = AxisState();
+  }
+  if (!isBatch && isa<llm::LocalRowsOp>(op)) {
+    states.operands[0] = AxisState();
+    states.results[0] = AxisState::split(0);
+    return states;
   }
   if (llvm::all_of(states.operands,
                    [](AxisState s) { return s.isReplicated(); }))
@@ -108,7 +125,11 @@ llamac::statesOf(Operation *op, ArrayRef<AxisState> operands, bool isBatch) {
   // whatever loop its rows belong to.
   llvm::SmallBitVector split(64);
   bool any = false;
-  for (auto [i, state] : llvm::enumerate(states.operands)) {
+  unsigned leading = isBatch ? 0 : leadingOperand(op, states.operands);
+  for (unsigned i : llvm::seq<unsigned>(0, op->getNumOperands())) {
+    // The leading operand comes first.
+    i = i == 0 ? leading : i == leading ? 0 : i;
+    AxisState state = states.operands[i];
     if (!state.isSplit())
       continue;
     unsigned loop = loops.loopOf(i, state.dim);

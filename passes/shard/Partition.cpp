@@ -6,15 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/llm/LlmDialect.h"
-#include "passes/shard/AxisState.h"
-#include "passes/shard/GridSizes.h"
 #include "passes/shard/Passes.h"
+#include "passes/shard/ValueStates.h"
 
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/Builders.h"
 #include "llvm/ADT/StringMap.h"
-
-#include <array>
 
 namespace llamac {
 #define GEN_PASS_DEF_PARTITION
@@ -26,27 +21,19 @@ using namespace llamac;
 
 namespace {
 
-using States = std::array<AxisState, kAxes>;
-
-constexpr StringLiteral kAxisNames[kAxes] = {"dp", "tp"};
-
-RankedTensorType withDim(Type type, unsigned dim, int64_t size) {
-  auto tensor = cast<RankedTensorType>(type);
-  SmallVector<int64_t> shape(tensor.getShape());
-  shape[dim] = size;
-  return RankedTensorType::get(shape, tensor.getElementType());
-}
-
 class ProgramPartition {
 public:
-  ProgramPartition(func::FuncOp function, shard::GridOp grid)
-      : function(function), grid(grid), b(function.getContext()),
-        kind(
-            function
-                ->getAttrOfType<llm::ProgramAttr>(llm::LlmDialect::kProgramAttr)
-                .getKind()) {}
+  ProgramPartition(func::FuncOp function, shard::GridOp grid,
+                   bool sequenceParallel, bool keepsGathered)
+      : function(function), states(function, grid), b(function.getContext()),
+        program(function->getAttrOfType<llm::ProgramAttr>(
+            llm::LlmDialect::kProgramAttr)),
+        sequenceParallel(sequenceParallel && devices(kTensorAxis) > 1),
+        keepsGathered(keepsGathered) {}
 
   LogicalResult run() {
+    if (sequenceParallel && failed(checkTokens()))
+      return failure();
     Block &body = function.getBody().front();
     for (auto parameter : function.getOps<llm::ParameterOp>())
       parameters[parameter.getName()] = parameter.getResult();
@@ -62,92 +49,17 @@ public:
 
 private:
   func::FuncOp function;
-  shard::GridOp grid;
+  ValueStates states;
   OpBuilder b;
-  llm::ProgramKind kind;
-  llvm::DenseMap<Value, States> states;
+  llm::ProgramAttr program;
+  bool sequenceParallel, keepsGathered;
   llvm::StringMap<Value> parameters;
-  /// A value after its sum or gather over the axes of a mask.
-  llvm::DenseMap<std::pair<Value, unsigned>, Value> converted;
   /// Local labels and statistics of whole rows, by logits.
   llvm::DenseMap<Value, std::pair<Value, Value>> softmaxes;
-  Value place;
 
-  int64_t devices(unsigned axis) { return grid.getShape()[axis]; }
+  int64_t devices(unsigned axis) { return states.devices(axis); }
   static bool isBatch(unsigned axis) { return axis == kDataAxis; }
-
-  /// The input grid_index: this device's index along each axis.
-  Value placeInput() {
-    if (!place) {
-      unsigned index = function.getNumArguments();
-      (void)function.insertArgument(
-          index, RankedTensorType::get({kAxes}, b.getI32Type()),
-          b.getDictionaryAttr(b.getNamedAttr(llm::LlmDialect::kInputAttr,
-                                             b.getStringAttr("grid_index"))),
-          function.getLoc());
-      place = function.getArgument(index);
-    }
-    return place;
-  }
-
-  //===--------------------------------------------------------------------===//
-  // Collectives
-  //===--------------------------------------------------------------------===//
-
-  /// `value` as `wanted`, before `user`; null, with an error at it, if no
-  /// collective makes that of it.
-  Value convert(Value value, const States &wanted, Operation *user) {
-    const States &now = states[value];
-    SmallVector<shard::GridAxis> sums;
-    unsigned mask = 0;
-    for (unsigned axis = 0; axis < kAxes; ++axis) {
-      if (now[axis] == wanted[axis])
-        continue;
-      bool sum = now[axis].isPartial() && wanted[axis].isReplicated();
-      bool gather =
-          now[axis].isSplit() && wanted[axis].isReplicated() && !isBatch(axis);
-      if (!sum && !gather) {
-        user->emitOpError("needs ")
-            << value.getType() << " to be " << wanted[axis].text()
-            << " over the " << devices(axis) << " devices of axis "
-            << kAxisNames[axis] << ", but it is " << now[axis].text();
-        return {};
-      }
-      if (sum)
-        sums.push_back(static_cast<shard::GridAxis>(axis));
-      mask |= 1u << axis;
-    }
-    if (!mask)
-      return value;
-    Value &result = converted[{value, mask}];
-    if (result)
-      return result;
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPoint(user);
-    States after = now;
-    Value v = value;
-    if (!sums.empty())
-      v = shard::AllReduceOp::create(b, value.getLoc(), v, grid.getSymName(),
-                                     sums, shard::ReductionKind::Sum);
-    for (shard::GridAxis axis : sums)
-      after[axis] = AxisState();
-    if (after[kTensorAxis].isSplit() && wanted[kTensorAxis].isReplicated()) {
-      unsigned dim = after[kTensorAxis].dim;
-      auto type = cast<RankedTensorType>(v.getType());
-      v = gather(v, dim, type.getDimSize(dim) * devices(kTensorAxis));
-      after[kTensorAxis] = AxisState();
-    }
-    states[v] = after;
-    return result = v;
-  }
-
-  Value gather(Value value, unsigned dim, int64_t size) {
-    return shard::AllGatherOp::create(
-        b, value.getLoc(), withDim(value.getType(), dim, size),
-        FlatSymbolRefAttr::get(grid.getSymNameAttr()),
-        b.getDenseI16ArrayAttr({static_cast<int16_t>(kTensorAxis)}), value,
-        b.getIndexAttr(dim));
-  }
+  bool isSplit(Value value, unsigned dim) { return states.isSplit(value, dim); }
 
   //===--------------------------------------------------------------------===//
   // Ops
@@ -170,6 +82,15 @@ private:
     if (auto embedding = dyn_cast<llm::EmbeddingOp>(op))
       if (isSplit(embedding.getTable(), 0))
         return partition(embedding);
+    if (auto gather = dyn_cast<llm::GatherRowsOp>(op))
+      if (isSplit(gather.getX(), 0))
+        return partition(gather);
+    if (sequenceParallel) {
+      if (auto scatter = dyn_cast<llm::ScatterRowsOp>(op))
+        ownTokens(scatter);
+      if (isa<llm::LinearOp, llm::MatmulOp>(op))
+        shareGathers(op);
+    }
     if (auto loss = dyn_cast<llm::CrossEntropyOp>(op))
       if (isSplit(loss.getLogits(), 1))
         return partition(loss);
@@ -177,10 +98,6 @@ private:
       if (isSplit(gradient.getLogits(), 1))
         return partition(gradient);
     return run(op);
-  }
-
-  bool isSplit(Value value, unsigned dim) {
-    return states[value][kTensorAxis] == AxisState::split(dim);
   }
 
   /// Brings the operands where the op needs them and makes it the op of one
@@ -204,7 +121,7 @@ private:
     }
     for (OpOperand &operand : op->getOpOperands()) {
       Value value =
-          convert(operand.get(), wanted[operand.getOperandNumber()], op);
+          states.convert(operand.get(), wanted[operand.getOperandNumber()], op);
       if (!value)
         return failure();
       operand.set(value);
@@ -214,12 +131,17 @@ private:
       if (failed(localize(op, result, state[kTensorAxis])))
         return failure();
     }
-    if (auto dropout = dyn_cast<llm::DropoutOp>(op))
-      if (isSplit(dropout.getX(), 1)) {
-        dropout.getPlaceMutable().assign(placeInput());
+    if (auto dropout = dyn_cast<llm::DropoutOp>(op)) {
+      if (isSplit(dropout.getX(), 0)) {
+        auto part = cast<RankedTensorType>(dropout.getX().getType());
+        dropout.getPlaceMutable().assign(states.firstRow(part.getDimSize(0)));
+        dropout.setRows(true);
+      } else if (isSplit(dropout.getX(), 1)) {
+        dropout.getPlaceMutable().assign(states.place());
         dropout.setAxis(kTensorAxis);
         dropout.setParts(devices(kTensorAxis));
       }
+    }
     if (isa<llm::AttentionOp, llm::AttentionGradOp>(op) &&
         isSplit(op->getOperand(0), 1))
       for (StringRef name : {"heads", "kv_heads"}) {
@@ -313,10 +235,31 @@ private:
   LogicalResult partition(llm::EmbeddingOp op) {
     int64_t rows =
         cast<RankedTensorType>(op.getTable().getType()).getDimSize(0);
-    auto ids = make<llm::LocalIdsOp>(op.getLoc(), op.getIds(), placeInput(),
+    auto ids = make<llm::LocalIdsOp>(op.getLoc(), op.getIds(), states.place(),
                                      kTensorAxis, rows);
     auto rowsOf = make<llm::ScatterRowsOp>(op.getLoc(), op.getType(),
                                            op.getTable(), ids.getResult());
+    if (failed(run(ids)) || failed(run(rowsOf)))
+      return failure();
+    Value result = rowsOf;
+    if (sequenceParallel) {
+      States wanted = states[result];
+      wanted[kTensorAxis] = AxisState::split(0);
+      if (!(result = states.convert(result, wanted, op)))
+        return failure();
+    }
+    op->replaceAllUsesWith(ValueRange(result));
+    op->erase();
+    return success();
+  }
+
+  /// Rows of x that another device has count 0.
+  LogicalResult partition(llm::GatherRowsOp op) {
+    auto ids = make<llm::LocalIdsOp>(
+        op.getLoc(), op.getIndex(), states.place(), kTensorAxis,
+        cast<RankedTensorType>(op.getX().getType()).getDimSize(0));
+    auto rowsOf = make<llm::ScatterRowsOp>(op.getLoc(), op.getType(), op.getX(),
+                                           ids.getResult());
     if (failed(run(ids)) || failed(run(rowsOf)))
       return failure();
     return replace(op, rowsOf);
@@ -328,13 +271,13 @@ private:
     if (local)
       return success();
     auto type = cast<RankedTensorType>(logits.getType());
-    auto ids = make<llm::LocalIdsOp>(loc, labels, placeInput(), kTensorAxis,
+    auto ids = make<llm::LocalIdsOp>(loc, labels, states.place(), kTensorAxis,
                                      type.getDimSize(1));
     auto part = make<llm::SoftmaxStatsOp>(loc, logits, ids.getResult());
     if (failed(run(ids)) || failed(run(part)))
       return failure();
     int64_t rows = type.getDimSize(0);
-    Value all = gather(part.getResult(), 0, rows * devices(kTensorAxis));
+    Value all = states.gather(b, part.getResult(), 0);
     states[all] = states[part.getResult()];
     states[all][kTensorAxis] = AxisState();
     auto joined = make<llm::JoinSoftmaxStatsOp>(
@@ -366,6 +309,68 @@ private:
   }
 
   //===--------------------------------------------------------------------===//
+  // Tokens split along tp between the layers (Korthikanti et al. 2022)
+  //
+  // Only the embedding and gradients of gathered rows begin such values; all
+  // else follows from the loops of the ops, up to the layers that need them
+  // whole.
+  //===--------------------------------------------------------------------===//
+
+  LogicalResult checkTokens() {
+    int64_t tp = devices(kTensorAxis), tokens = program.getTokens();
+    if (tokens % tp == 0)
+      return success();
+    int64_t below = tokens / tp * tp;
+    InFlightDiagnostic error =
+        function.emitError("sequence-parallel splits tokens over axis tp, but ")
+        << tokens << " tokens have no " << tp << " equal parts; ";
+    if (below > 0)
+      error << below << " or ";
+    return error << below + tp << " have";
+  }
+
+  /// Each device makes its own tokens' rows of what all have.
+  void ownTokens(llm::ScatterRowsOp op) {
+    if (states[op.getDy()][kTensorAxis].isSplit())
+      return;
+    Value inverse = op.getInverse();
+    States wanted = states[inverse];
+    wanted[kTensorAxis] = AxisState::split(0);
+    // The number of tokens, checked.
+    op.getInverseMutable().assign(states.convert(inverse, wanted, op));
+  }
+
+  /// Where another layer of the same input (an adapter's, a base layer's) needs
+  /// all tokens, this one takes them, too, so that they are one product later.
+  /// What the forward pass gathered is not kept for gradients of factors where
+  /// memory is scarce: a reduce-scatter of their other, narrow operand gives
+  /// them, too.
+  void shareGathers(Operation *op) {
+    auto needsAll = [&](Operation *user, Value x) {
+      if (user->getName() != op->getName() || user->getOperand(0) != x)
+        return false;
+      if (auto matmul = dyn_cast<llm::MatmulOp>(user))
+        return !matmul.getTransposeA() && isSplit(matmul.getB(), 1);
+      return isSplit(user->getOperand(1), 0);
+    };
+    for (OpOperand &operand : op->getOpOperands()) {
+      Value x = operand.get();
+      if (!isSplit(x, 0))
+        continue;
+      States wanted = states[x];
+      wanted[kTensorAxis] = AxisState();
+      Value all = states.made(x, wanted);
+      auto isShared = [&](Value v) {
+        return v && llvm::any_of(v.getUsers(), [&](Operation *user) {
+                 return needsAll(user, v);
+               });
+      };
+      if ((keepsGathered && all) || isShared(x) || isShared(all))
+        operand.set(states.convert(x, wanted, op));
+    }
+  }
+
+  //===--------------------------------------------------------------------===//
   // Gradients and results
   //===--------------------------------------------------------------------===//
 
@@ -384,11 +389,8 @@ private:
   /// add can be fused with the next norm.
   void useSums(llm::AddOp add) {
     for (OpOperand &operand : add->getOpOperands())
-      for (unsigned mask = 1; mask < (1u << kAxes); ++mask)
-        if (Value sum = converted.lookup({operand.get(), mask})) {
-          operand.set(sum);
-          break;
-        }
+      if (Value sum = states.sumOf(operand.get()))
+        operand.set(sum);
   }
 
   LogicalResult storeGradient(llm::GradientStoreOp store) {
@@ -397,11 +399,11 @@ private:
       return store.emitOpError("is the gradient of nothing trainable");
     States wanted = states[parameter->second];
     // Terms of several micro-batches are summed before those of devices are.
-    if (kind != llm::ProgramKind::Train)
+    if (program.getKind() != llm::ProgramKind::Train)
       for (unsigned axis = 0; axis < kAxes; ++axis)
         if (states[store.getValue()][axis].isPartial())
           wanted[axis] = AxisState::partial();
-    Value value = convert(store.getValue(), wanted, store);
+    Value value = states.convert(store.getValue(), wanted, store);
     if (!value)
       return failure();
     store.getValueMutable().assign(value);
@@ -414,9 +416,10 @@ private:
     for (OpOperand &operand : terminator->getOpOperands()) {
       States wanted = states[operand.get()];
       wanted[kTensorAxis] = AxisState();
-      if (kind == llm::ProgramKind::Train && wanted[kDataAxis].isPartial())
+      if (program.getKind() == llm::ProgramKind::Train &&
+          wanted[kDataAxis].isPartial())
         wanted[kDataAxis] = AxisState();
-      Value value = convert(operand.get(), wanted, terminator);
+      Value value = states.convert(operand.get(), wanted, terminator);
       if (!value)
         return failure();
       operand.set(value);
@@ -426,6 +429,8 @@ private:
 };
 
 struct Partition : llamac::impl::PartitionBase<Partition> {
+  using PartitionBase::PartitionBase;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     shard::GridOp grid = theGrid(module);
@@ -433,9 +438,19 @@ struct Partition : llamac::impl::PartitionBase<Partition> {
       return signalPassFailure();
     if (llvm::all_of(grid.getShape(), [](int64_t n) { return n == 1; }))
       return;
+    int64_t most = 0;
+    SmallVector<std::pair<func::FuncOp, int64_t>> programs;
     for (auto f : module.getOps<func::FuncOp>())
-      if (f->hasAttr(llm::LlmDialect::kProgramAttr) &&
-          failed(ProgramPartition(f, grid).run()))
+      if (auto program = f->getAttrOfType<llm::ProgramAttr>(
+              llm::LlmDialect::kProgramAttr)) {
+        programs.emplace_back(f, program.getTokens());
+        most = std::max<int64_t>(most, program.getTokens());
+      }
+    // Programs share memory that is allocated for the largest: in one of half
+    // the tokens there is room to keep what was gathered.
+    for (auto [f, tokens] : programs)
+      if (failed(ProgramPartition(f, grid, sequenceParallel, 2 * tokens <= most)
+                     .run()))
         return signalPassFailure();
   }
 };

@@ -45,7 +45,21 @@ def Partition : Pass<"shard-partition", "mlir::ModuleOp"> {
     %s = shard.all_reduce %y on @grid grid_axes = [1] : tensor<8x64xf32> -> tensor<8x64xf32>
     %h = llm.add %x, %s : tensor<8x64xf32>
     ```
+
+    `sequence-parallel` splits tokens along tp where a layer does not need all of
+    them: the residual, its sums and norms (Korthikanti et al. 2022). Each all-reduce
+    becomes a reduce-scatter, and an all-gather before the next layer.
+
+    ```mlir
+    %s = shard.reduce_scatter %y on @grid grid_axes = [1] scatter_axis = 0 : tensor<8x64xf32> -> tensor<4x64xf32>
+    %h = llm.add %x, %s : tensor<4x64xf32>
+    %n = llm.rms_norm %h, %w eps 1.0e-05 : tensor<4x64xf32>, tensor<64xf32>
+    %g = shard.all_gather %n on @grid grid_axes = [1] gather_axis = 0 : tensor<4x64xf32> -> tensor<8x64xf32>
+    ```
   }];
+  let options = [
+    Option<"sequenceParallel", "sequence-parallel", "bool", "false",
+           "split tokens along tp between the layers">];
   let dependentDialects = ["mlir::shard::ShardDialect"];
 }
 

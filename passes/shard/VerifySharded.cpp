@@ -99,6 +99,19 @@ private:
       states[gather.getResult()] = state;
       return success();
     }
+    if (auto sum = dyn_cast<shard::ReduceScatterOp>(op)) {
+      AxisState state = states[sum.getInput()];
+      if (isOver(sum.getGridAxes())) {
+        if (!state.isPartial())
+          return complain(op, state)
+                 << ", which is no term: the sum would count it "
+                    "several times";
+        state = AxisState::split(
+            static_cast<unsigned>(sum.getScatterAxis().getSExtValue()));
+      }
+      states[sum.getResult()] = state;
+      return success();
+    }
     if (auto store = dyn_cast<llm::GradientStoreOp>(op))
       return storeGradient(store);
     if (auto reduce = dyn_cast<llm::ReduceGradientsOp>(op))
@@ -118,6 +131,11 @@ private:
     SmallVector<AxisState> operands;
     for (Value operand : op->getOperands())
       operands.push_back(states[operand]);
+    if (auto dropout = dyn_cast<llm::DropoutOp>(op);
+        dropout && operands[0].isSplit() && axis == kTensorAxis &&
+        (!dropout.getPlace() || dropout.getRows() != (operands[0].dim == 0)))
+      return complain(op, operands[0])
+             << ", whose elements it does not number as in the whole";
     auto follows = statesOf(op, operands, axis == kDataAxis);
     if (failed(follows))
       return failure();
@@ -183,7 +201,8 @@ struct VerifySharded : llamac::impl::VerifyShardedBase<VerifySharded> {
       if (isa<shard::ShardOp, shard::ShardingOp>(op))
         return op->emitError("is an annotation nobody partitioned"),
                WalkResult::interrupt();
-      if (!isa<shard::AllReduceOp, shard::AllGatherOp>(op))
+      if (!isa<shard::AllReduceOp, shard::AllGatherOp, shard::ReduceScatterOp>(
+              op))
         return op->emitError("is no collective that a plan knows"),
                WalkResult::interrupt();
       if (alone)
@@ -234,6 +253,8 @@ struct VerifySharded : llamac::impl::VerifyShardedBase<VerifySharded> {
         is = isOverBatch(sum.getGridAxes());
       else if (auto gather = dyn_cast<shard::AllGatherOp>(op))
         is = isOverBatch(gather.getGridAxes());
+      else if (auto scatter = dyn_cast<shard::ReduceScatterOp>(op))
+        is = isOverBatch(scatter.getGridAxes());
       else if (auto reduce = dyn_cast<llm::ReduceGradientsOp>(op))
         is = isOverBatch(reduce.getAxes());
       if (!is)

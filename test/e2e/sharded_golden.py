@@ -46,6 +46,7 @@ def main():
     p.add_argument("--golden", required=True, help="folder of trace.json")
     p.add_argument("--layouts", default="ddp2 ddp4 tp2 tp4 ddp2,tp2", help="as --shard takes them, by spaces")
     p.add_argument("--flags", default="", help="more flags of llamac")
+    p.add_argument("--layout-flags", default="", help="more flags of llamac, but not for the one device")
     args = p.parse_args()
     trace_path = os.path.join(args.golden, "trace.json")
     if not os.path.exists(trace_path) or not os.path.isdir(args.model):
@@ -76,7 +77,7 @@ def main():
 
         one = replay("one", batch=rows)
         for layout in args.layouts.split():
-            many = replay(layout, "--shard=" + layout, batch=rows // replicas(layout))
+            many = replay(layout, "--shard=" + layout, *args.layout_flags.split(), batch=rows // replicas(layout))
             compare(layout, *many, *one)
             if layout != "ddp2":
                 continue

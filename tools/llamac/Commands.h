@@ -35,7 +35,7 @@ struct CompileCommand {
               dumpPhases;
   long batch = 8, maxLength = 128, accumulation = 1;
   std::vector<long> buckets;
-  bool report = false;
+  bool report = false, sequenceParallel = false;
   int run() const;
 
 private:

@@ -31,7 +31,9 @@ static std::string recorded(const CompileCommand &c, const CompilerOptions &o) {
       << " --dtype=" << (o.target.compute == "f32" ? "float32" : "bfloat16")
       << " --fold-adapters=" << (o.foldAdapters ? "on" : "off")
       << " --task=" << c.task << " --adapter=" << c.adapter
-      << " --shard=" << c.shard << " --per-device-batch-size=" << c.batch
+      << " --shard=" << c.shard
+      << (o.sequenceParallel ? " --sequence-parallel" : "")
+      << " --per-device-batch-size=" << c.batch
       << " --max-seq-length=" << c.maxLength
       << " --gradient-accumulation-steps=" << c.accumulation;
   if (!c.buckets.empty())
@@ -54,7 +56,16 @@ static llvm::Expected<CompilerOptions> parse(const CompileCommand &c) {
     return e;
   if (auto e = assign(options.grid, GridOptions::parse(c.shard)))
     return e;
+  options.sequenceParallel = c.sequenceParallel;
+  if (c.sequenceParallel && options.grid.tp == 1)
+    return llvm::createStringError(
+        "--sequence-parallel splits tokens over the tp ranks, and --shard=" +
+        llvm::Twine(c.shard) + " has one");
   if (!c.reshardFrom.empty()) {
+    if (c.sequenceParallel)
+      return llvm::createStringError(
+          "--sequence-parallel changes no checkpoint: not with "
+          "--reshard-from");
     auto from = GridOptions::parse(c.reshardFrom, "--reshard-from");
     if (!from)
       return from.takeError();
@@ -86,6 +97,19 @@ static llvm::Expected<CompilerOptions> parse(const CompileCommand &c) {
     if (c.buckets[i] <= c.buckets[i - 1])
       return llvm::createStringError(
           "--buckets: " + std::to_string(c.buckets[i]) + " does not ascend");
+  for (int64_t tokens : options.buckets)
+    if (int64_t tp = options.grid.tp; c.sequenceParallel && tokens % tp != 0) {
+      int64_t below = tokens / tp * tp;
+      std::string text;
+      llvm::raw_string_ostream out(text);
+      out << "--buckets: --sequence-parallel gives each of " << tp
+          << " tp ranks as many tokens, but " << tokens << " have no " << tp
+          << " equal parts; ";
+      if (below > 0)
+        out << below << " or ";
+      out << below + tp << " have";
+      return llvm::createStringError(text);
+    }
   if (!c.buckets.empty() && c.buckets.back() < c.maxLength)
     return llvm::createStringError(
         "--buckets: the largest, " + std::to_string(c.buckets.back()) +

@@ -62,6 +62,9 @@ int main(int argc, char **argv) {
                  "none, or lora:r=8,alpha=8,dropout=0,targets=q_proj,v_proj; "
                  "targets: names, all-linear or regex:...");
   app.add_option("--shard", compile.shard, "Layout: ddpN, tpN or ddpN,tpM");
+  app.add_flag("--sequence-parallel", compile.sequenceParallel,
+               "Split tokens over the tp ranks between the layers: less memory "
+               "for activations of long sequences");
   app.add_option("--reshard-from", compile.reshardFrom,
                  "Make a plan that changes the layout of a checkpoint, from "
                  "this layout to --shard; for llamarun convert");

@@ -53,3 +53,43 @@ func.func @dropout(%x: tensor<8x64xf32>, %random: tensor<2xi64>, %place: tensor<
   %y = llm.dropout %x, %random key "k" p 1.0e-01 part %place axis 5 of 2 : tensor<8x64xf32>, tensor<2xi64>, tensor<2xi32>
   return
 }
+
+// -----
+
+func.func @dropout_rows(%x: tensor<8x64xf32>, %random: tensor<2xi64>, %place: tensor<2xi32>) {
+  // expected-error @+1 {{is no part: axis 1 of 'tensor<2xi32>'}}
+  %y = llm.dropout %x, %random key "k" p 1.0e-01 part %place axis 1 of 1 rows : tensor<8x64xf32>, tensor<2xi64>, tensor<2xi32>
+  return
+}
+
+// -----
+
+func.func @first_of(%place: tensor<2xi32>) {
+  // expected-error @+1 {{axis 2 is not in 'tensor<2xi32>'}}
+  %f = llm.first_row %place axis 2 rows 4 : tensor<2xi32> -> tensor<1xi64>
+  return
+}
+
+// -----
+
+func.func @first_rows(%place: tensor<2xi32>) {
+  // expected-error @+1 {{gives one i64, of parts of at least one row, not 'tensor<1xi64>' of 0}}
+  %f = llm.first_row %place axis 1 rows 0 : tensor<2xi32> -> tensor<1xi64>
+  return
+}
+
+// -----
+
+func.func @uneven(%x: tensor<8x64xf32>, %first: tensor<1xi64>) {
+  // expected-error @+1 {{takes an equal part of the rows of 'tensor<8x64xf32>', not 'tensor<3x64xf32>'}}
+  %y = llm.local_rows %x, %first : (tensor<8x64xf32>, tensor<1xi64>) -> tensor<3x64xf32>
+  return
+}
+
+// -----
+
+func.func @first_type(%x: tensor<8xi32>, %first: tensor<1xi32>) {
+  // expected-error @+1 {{first is 'tensor<1xi32>', must be tensor<1xi64>}}
+  %y = llm.local_rows %x, %first : (tensor<8xi32>, tensor<1xi32>) -> tensor<4xi32>
+  return
+}

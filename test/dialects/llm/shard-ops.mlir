@@ -3,7 +3,7 @@
 // RUN: llama-opt %s --fuse-lower-to-rowwise | FileCheck %s --check-prefix=ROWS
 
 // ROWS-LABEL: func.func @parts
-// ROWS-NOT: llm.{{local_ids|softmax_stats|join_softmax_stats|cross_entropy_parts|join_columns|dropout}} %
+// ROWS-NOT: llm.{{local_ids|first_row|local_rows|softmax_stats|join_softmax_stats|cross_entropy_parts|join_columns|dropout}} %
 // ROWS: return
 // CHECK-LABEL: func.func @parts
 func.func @parts(%ids: tensor<8xi32>, %place: tensor<2xi32>, %z: tensor<8x64xf32>, %g: tensor<16x3xf32>, %scale: tensor<1xf32>, %random: tensor<2xi64>) -> (tensor<1xf32>, tensor<8x64xf32>, tensor<8x3xf32>, tensor<4x128xf32>, tensor<8x64xf32>) {
@@ -21,5 +21,13 @@ func.func @parts(%ids: tensor<8xi32>, %place: tensor<2xi32>, %z: tensor<8x64xf32
   %c = llm.join_columns %z : tensor<8x64xf32> -> tensor<4x128xf32>
   // CHECK: llm.dropout %{{.*}} key "k" p 1.000000e-01 part %{{.*}} axis 1 of 2 : tensor<8x64xf32>, tensor<2xi64>, tensor<2xi32>
   %o = llm.dropout %z, %random key "k" p 1.0e-01 part %place axis 1 of 2 : tensor<8x64xf32>, tensor<2xi64>, tensor<2xi32>
+  // CHECK: %[[FIRST:.*]] = llm.first_row %{{.*}} axis 1 rows 4 : tensor<2xi32> -> tensor<1xi64>
+  %first = llm.first_row %place axis 1 rows 4 : tensor<2xi32> -> tensor<1xi64>
+  // CHECK: llm.local_rows %{{.*}}, %[[FIRST]] : (tensor<8xi32>, tensor<1xi64>) -> tensor<4xi32>
+  %li = llm.local_rows %ids, %first : (tensor<8xi32>, tensor<1xi64>) -> tensor<4xi32>
+  // CHECK: llm.local_rows %{{.*}}, %[[FIRST]] : (tensor<8x64xf32>, tensor<1xi64>) -> tensor<4x64xf32>
+  %lz = llm.local_rows %z, %first : (tensor<8x64xf32>, tensor<1xi64>) -> tensor<4x64xf32>
+  // CHECK: llm.dropout %{{.*}} key "k" p 1.000000e-01 part %[[FIRST]] axis 0 of 1 rows : tensor<4x64xf32>, tensor<2xi64>, tensor<1xi64>
+  %lo = llm.dropout %lz, %random key "k" p 1.0e-01 part %first axis 0 of 1 rows : tensor<4x64xf32>, tensor<2xi64>, tensor<1xi64>
   return %loss, %d, %s, %c, %o : tensor<1xf32>, tensor<8x64xf32>, tensor<8x3xf32>, tensor<4x128xf32>, tensor<8x64xf32>
 }

@@ -20,9 +20,9 @@
 // CHECK-NEXT: %[[FOLDED_WEIGHT:.*]] = llm.folded_weight ["q_proj.weight", "k_proj.weight", "v_proj.weight"] rows [64, 32, 32] a ["q_proj.lora_A.weight", "", "v_proj.lora_A.weight"] b ["q_proj.lora_B.weight", "", "v_proj.lora_B.weight"] ranks [4, 0, 2] scales [2.000000e+00, 0.000000e+00, 3.000000e+00] pad 8 : tensor<136x72xf32>
 // CHECK-NEXT: %[[P:.*]] = llm.panel %[[FOLDED_WEIGHT]] at{{ ?}}[128, 0] : tensor<136x72xf32> -> tensor<8x64xf32>
 // CHECK-NEXT: %[[M1:.*]] = llm.matmul %[[M]], %[[P]] transpose_b : (tensor<8x64xf32>, tensor<8x64xf32>) -> tensor<8x8xf32>
+// CHECK-NEXT: %[[CONCAT:.*]] = llm.concat %[[M]], %[[M1]] : (tensor<8x64xf32>, tensor<8x8xf32>) -> tensor<8x72xf32>
 // CHECK-NEXT: %[[P1:.*]] = llm.panel %[[M1]] at{{ ?}}[0, 0] : tensor<8x8xf32> -> tensor<8x4xf32>
 // CHECK-NEXT: %[[P2:.*]] = llm.panel %[[M1]] at{{ ?}}[0, 4] : tensor<8x8xf32> -> tensor<8x2xf32>
-// CHECK-NEXT: %[[CONCAT:.*]] = llm.concat %[[M]], %[[M1]] : (tensor<8x64xf32>, tensor<8x8xf32>) -> tensor<8x72xf32>
 // CHECK-NEXT: %[[P3:.*]] = llm.panel %[[FOLDED_WEIGHT]] at{{ ?}}[0, 0] : tensor<136x72xf32> -> tensor<128x72xf32>
 // CHECK-NEXT: %[[M2:.*]] = llm.matmul %[[CONCAT]], %[[P3]] transpose_b : (tensor<8x72xf32>, tensor<128x72xf32>) -> tensor<8x128xf32>
 // CHECK-NEXT: %[[P4:.*]] = llm.panel %[[M2]] at{{ ?}}[0, 96] : tensor<8x128xf32> -> tensor<8x32xf32>
@@ -78,9 +78,9 @@
 // CHECK-NEXT: %[[FOLDED_WEIGHT:.*]] = llm.folded_weight ["gate_proj.weight", "up_proj.weight"] rows [96, 96] a ["gate_proj.lora_A.weight", "up_proj.lora_A.weight"] b ["gate_proj.lora_B.weight", "up_proj.lora_B.weight"] ranks [4, 4] scales [2.000000e+00, 2.000000e+00] pad 8 : tensor<200x72xf32>
 // CHECK-NEXT: %[[P:.*]] = llm.panel %[[FOLDED_WEIGHT]] at{{ ?}}[192, 0] : tensor<200x72xf32> -> tensor<8x64xf32>
 // CHECK-NEXT: %[[M:.*]] = llm.matmul %[[X]], %[[P]] transpose_b : (tensor<16x64xf32>, tensor<8x64xf32>) -> tensor<16x8xf32>
+// CHECK-NEXT: %[[CONCAT:.*]] = llm.concat %[[X]], %[[M]] : (tensor<16x64xf32>, tensor<16x8xf32>) -> tensor<16x72xf32>
 // CHECK-NEXT: %[[P1:.*]] = llm.panel %[[M]] at{{ ?}}[0, 0] : tensor<16x8xf32> -> tensor<16x4xf32>
 // CHECK-NEXT: %[[P2:.*]] = llm.panel %[[M]] at{{ ?}}[0, 4] : tensor<16x8xf32> -> tensor<16x4xf32>
-// CHECK-NEXT: %[[CONCAT:.*]] = llm.concat %[[X]], %[[M]] : (tensor<16x64xf32>, tensor<16x8xf32>) -> tensor<16x72xf32>
 // CHECK-NEXT: %[[P3:.*]] = llm.panel %[[FOLDED_WEIGHT]] at{{ ?}}[0, 0] : tensor<200x72xf32> -> tensor<192x72xf32>
 // CHECK-NEXT: %[[M1:.*]] = llm.matmul %[[CONCAT]], %[[P3]] transpose_b : (tensor<16x72xf32>, tensor<192x72xf32>) -> tensor<16x192xf32>
 // CHECK-NEXT: %[[P4:.*]] = llm.panel %[[M1]] at{{ ?}}[0, 0] : tensor<16x192xf32> -> tensor<16x96xf32>
@@ -93,8 +93,8 @@
 // CHECK-NEXT: %[[FOLDED_WEIGHT1:.*]] = llm.folded_weight ["down_proj.weight"] rows [64] a ["down_proj.lora_A.weight"] b ["down_proj.lora_B.weight"] ranks [4] scales [2.000000e+00] pad 8 : tensor<72x104xf32>
 // CHECK-NEXT: %[[P6:.*]] = llm.panel %[[FOLDED_WEIGHT1]] at{{ ?}}[64, 0] : tensor<72x104xf32> -> tensor<8x96xf32>
 // CHECK-NEXT: %[[M2:.*]] = llm.matmul %[[SWIGLU]], %[[P6]] transpose_b : (tensor<16x96xf32>, tensor<8x96xf32>) -> tensor<16x8xf32>
-// CHECK-NEXT: %[[P7:.*]] = llm.panel %[[M2]] at{{ ?}}[0, 0] : tensor<16x8xf32> -> tensor<16x4xf32>
 // CHECK-NEXT: %[[CONCAT1:.*]] = llm.concat %[[SWIGLU]], %[[M2]] : (tensor<16x96xf32>, tensor<16x8xf32>) -> tensor<16x104xf32>
+// CHECK-NEXT: %[[P7:.*]] = llm.panel %[[M2]] at{{ ?}}[0, 0] : tensor<16x8xf32> -> tensor<16x4xf32>
 // CHECK-NEXT: %[[P8:.*]] = llm.panel %[[FOLDED_WEIGHT1]] at{{ ?}}[0, 0] : tensor<72x104xf32> -> tensor<64x104xf32>
 // CHECK-NEXT: %[[M3:.*]] = llm.matmul %[[CONCAT1]], %[[P8]] transpose_b : (tensor<16x104xf32>, tensor<64x104xf32>) -> tensor<16x64xf32>
 // CHECK-NEXT: %[[DOWN_PROJ_LORA_A:.*]] = llm.parameter "down_proj.lora_A.weight" init <uniform, 0.10206207261596577 : f64> : tensor<4x96xf32>

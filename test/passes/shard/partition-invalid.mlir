@@ -1,5 +1,5 @@
 // Annotations where none belong, splits that no collective can give.
-// RUN: llama-opt %s --shard-partition -split-input-file -verify-diagnostics
+// RUN: llama-opt %s --shard-partition="sequence-parallel=true" -split-input-file -verify-diagnostics
 
 // expected-error @+1 {{needs exactly one shard.grid, of shape dp x tp}}
 module {
@@ -69,4 +69,21 @@ func.func @train_8(%x: tensor<8x4xf32> {llm.input = "x"}) -> (tensor<8x4xf32> {l
   // expected-error @+1 {{is the gradient of nothing trainable}}
   llm.gradient "w", %x : tensor<8x4xf32>
   return %x : tensor<8x4xf32>
+}
+
+// -----
+
+// Tokens that fall into no equal parts.
+shard.grid @grid(shape = 1x4)
+// expected-error @+1 {{sequence-parallel splits tokens over axis tp, but 10 tokens have no 4 equal parts; 8 or 12 have}}
+func.func @train_10(%x: tensor<10x4xf32> {llm.input = "x"}) -> (tensor<10x4xf32> {llm.output = "y"}) attributes {llm.program = #llm.program<train, tokens = 10, sequences = 2>} {
+  return %x : tensor<10x4xf32>
+}
+
+// -----
+
+shard.grid @grid(shape = 2x4)
+// expected-error @+1 {{but 3 tokens have no 4 equal parts; 4 have}}
+func.func @train_3(%x: tensor<3x4xf32> {llm.input = "x"}) -> (tensor<3x4xf32> {llm.output = "y"}) attributes {llm.program = #llm.program<train, tokens = 3, sequences = 2>} {
+  return %x : tensor<3x4xf32>
 }

@@ -148,3 +148,63 @@ func.func @train_8(%x: tensor<8x4xf32> {llm.input = "x"}) attributes {llm.progra
   llm.reduce_gradients ["p.lora_A"] on @grid axes [0]
   return
 }
+
+// -----
+
+// A reduce-scatter of what every device has: tp times the part.
+shard.grid @grid(shape = 1x2)
+func.func @train_8(%x: tensor<8x4xf32> {llm.input = "x"}) -> (tensor<8x4xf32> {llm.output = "y"}) attributes {llm.program = #llm.program<train, tokens = 8, sequences = 8>} {
+  // expected-error @+1 {{over axis tp gets replicated, which is no term: the sum would count it several times}}
+  %p = shard.reduce_scatter %x on @grid grid_axes = [1] scatter_axis = 0 : tensor<8x4xf32> -> tensor<4x4xf32>
+  %y = shard.all_gather %p on @grid grid_axes = [1] gather_axis = 0 : tensor<4x4xf32> -> tensor<8x4xf32>
+  return %y : tensor<8x4xf32>
+}
+
+// -----
+
+// Own tokens where a layer needs all: the gather is missing.
+shard.grid @grid(shape = 1x2)
+func.func @train_8(%x: tensor<8x4xf32> {llm.input = "x"}, %place: tensor<2xi32> {llm.input = "grid_index"}) -> (tensor<8x4xf32> {llm.output = "y"}) attributes {llm.program = #llm.program<train, tokens = 8, sequences = 8>} {
+  %a = llm.weight "a" {llm.split_axes = [array<i64: 1>, array<i64>], llm.whole_shape = array<i64: 6, 4>} : tensor<3x4xf32>
+  %f = llm.first_row %place axis 1 rows 4 : tensor<2xi32> -> tensor<1xi64>
+  %h = llm.local_rows %x, %f : (tensor<8x4xf32>, tensor<1xi64>) -> tensor<4x4xf32>
+  // expected-error @+1 {{over axis tp gets split along dimension 0 as operand 0, needs it replicated}}
+  %y = llm.linear %h, %a : (tensor<4x4xf32>, tensor<3x4xf32>) -> tensor<4x3xf32>
+  return %x : tensor<8x4xf32>
+}
+
+// -----
+
+// The gradient of a factor from own tokens is a term: its sum is missing.
+shard.grid @grid(shape = 1x2)
+func.func @train_8(%x: tensor<8x4xf32> {llm.input = "x"}, %place: tensor<2xi32> {llm.input = "grid_index"}) attributes {llm.program = #llm.program<train, tokens = 8, sequences = 8>} {
+  %f = llm.first_row %place axis 1 rows 4 : tensor<2xi32> -> tensor<1xi64>
+  %h = llm.local_rows %x, %f : (tensor<8x4xf32>, tensor<1xi64>) -> tensor<4x4xf32>
+  %g = llm.matmul %h, %h transpose_a : (tensor<4x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
+  // expected-error @+1 {{stores a term of a sum over axis tp that no llm.reduce_gradients sums}}
+  llm.gradient "a", %g : tensor<4x4xf32>
+  return
+}
+
+// -----
+
+// Dropout of own tokens draws what the first rank's tokens would.
+shard.grid @grid(shape = 1x2)
+func.func @train_8(%x: tensor<8x4xf32> {llm.input = "x"}, %r: tensor<2xi64> {llm.input = "random"}, %place: tensor<2xi32> {llm.input = "grid_index"}) attributes {llm.program = #llm.program<train, tokens = 8, sequences = 8>} {
+  %f = llm.first_row %place axis 1 rows 4 : tensor<2xi32> -> tensor<1xi64>
+  %h = llm.local_rows %x, %f : (tensor<8x4xf32>, tensor<1xi64>) -> tensor<4x4xf32>
+  // expected-error @+1 {{over axis tp gets split along dimension 0, whose elements it does not number as in the whole}}
+  %d = llm.dropout %h, %r key "k" p 1.0e-01 : tensor<4x4xf32>, tensor<2xi64>
+  return
+}
+
+// -----
+
+// Parts that are left as a result.
+shard.grid @grid(shape = 1x2)
+func.func @train_8(%x: tensor<8x4xf32> {llm.input = "x"}, %place: tensor<2xi32> {llm.input = "grid_index"}) -> (tensor<4x4xf32> {llm.output = "y"}) attributes {llm.program = #llm.program<train, tokens = 8, sequences = 8>} {
+  %f = llm.first_row %place axis 1 rows 4 : tensor<2xi32> -> tensor<1xi64>
+  %h = llm.local_rows %x, %f : (tensor<8x4xf32>, tensor<1xi64>) -> tensor<4x4xf32>
+  // expected-error @+1 {{over axis tp gets split along dimension 0 as result 0, must be whole}}
+  return %h : tensor<4x4xf32>
+}
