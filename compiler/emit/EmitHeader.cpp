@@ -74,25 +74,44 @@ private:
     return context.tables(axes);
   }
 
+  /// Programs that a model file brought have neither decoder nor task.
+  bool isBare(StringRef name) {
+    return !module->hasAttr(name) &&
+           llvm::all_of(
+               module.getOps<plan::ProgramOp>(), [](plan::ProgramOp program) {
+                 return program.getKind() == plan::ProgramKind::Gradient;
+               });
+  }
+
+  fb::DType compute() {
+    auto type =
+        module->getAttrOfType<TypeAttr>(plan::PlanDialect::kComputeAttr);
+    return type ? dtypeOf(type.getValue()) : fb::DType::F32;
+  }
+
   flatbuffers::Offset<fb::Model> model() {
+    if (isBare(llm::LlmDialect::kModelAttr))
+      return fb::CreateModel(
+          b, context.string(module.getSymName().value_or("unnamed")), 0, 0, 0,
+          0, 0, 0, 0, 0, false, compute());
     auto m = require<llm::ModelAttr>(llm::LlmDialect::kModelAttr);
     if (!m)
       return {};
-    auto compute =
-        module->getAttrOfType<TypeAttr>(plan::PlanDialect::kComputeAttr);
-    return fb::CreateModel(
-        b, context.string(m.getName()), u32(m.getHidden(), "hidden size"),
-        u32(m.getIntermediate(), "intermediate size"),
-        u32(m.getLayers(), "number of layers"),
-        u32(m.getHeads(), "number of heads"),
-        u32(m.getKvHeads(), "number of kv heads"),
-        u32(m.getHeadDim(), "head dimension"),
-        u32(m.getVocab(), "vocabulary size"),
-        u32(m.getMaxPositions(), "number of positions"), m.getTiedEmbeddings(),
-        compute ? dtypeOf(compute.getValue()) : fb::DType::F32);
+    return fb::CreateModel(b, context.string(m.getName()),
+                           u32(m.getHidden(), "hidden size"),
+                           u32(m.getIntermediate(), "intermediate size"),
+                           u32(m.getLayers(), "number of layers"),
+                           u32(m.getHeads(), "number of heads"),
+                           u32(m.getKvHeads(), "number of kv heads"),
+                           u32(m.getHeadDim(), "head dimension"),
+                           u32(m.getVocab(), "vocabulary size"),
+                           u32(m.getMaxPositions(), "number of positions"),
+                           m.getTiedEmbeddings(), compute());
   }
 
   flatbuffers::Offset<fb::Task> task() {
+    if (isBare(llm::LlmDialect::kTaskAttr))
+      return fb::CreateTask(b, context.string("none"));
     auto t = require<llm::TaskAttr>(llm::LlmDialect::kTaskAttr);
     if (!t)
       return {};

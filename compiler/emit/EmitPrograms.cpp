@@ -6,8 +6,8 @@
 using namespace mlir;
 using namespace llamac::emit;
 
-static_assert(int(plan::ProgramKind::Reshard) ==
-                  int(fb::ProgramKind::Reshard) &&
+static_assert(int(plan::ProgramKind::Gradient) ==
+                  int(fb::ProgramKind::Gradient) &&
               int(plan::getMaxEnumValForProgramKind()) ==
                   int(fb::ProgramKind::MAX));
 static_assert(int(plan::CollectiveKind::Broadcast) ==

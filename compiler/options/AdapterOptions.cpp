@@ -1,6 +1,8 @@
 //===- AdapterOptions.cpp - The text of --adapter -------------------------===//
 #include "compiler/options/CompilerOptions.h"
 
+#include "passes/adapters/TargetMatcher.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -131,6 +133,20 @@ llvm::Error checkBudget(const AdapterOptions::AdaLora &ada) {
   return llvm::Error::success();
 }
 
+/// Whether regular expressions are some, before a pass finds that they are not.
+llvm::Error checkExpressions(const AdapterOptions &options) {
+  auto asAdapter = [](llvm::Error error) {
+    return llvm::createStringError("--adapter: " +
+                                   llvm::toString(std::move(error)));
+  };
+  if (auto targets = TargetMatcher::create(options.targets); !targets)
+    return asAdapter(targets.takeError());
+  for (auto *pattern : {&options.rankPattern, &options.alphaPattern})
+    if (auto numbers = NumberPattern::create(*pattern); !numbers)
+      return asAdapter(numbers.takeError());
+  return llvm::Error::success();
+}
+
 } // namespace
 
 llvm::Expected<AdapterOptions> AdapterOptions::parse(llvm::StringRef text) {
@@ -173,5 +189,7 @@ llvm::Expected<AdapterOptions> AdapterOptions::parse(llvm::StringRef text) {
   if (kind == "adalora")
     if (llvm::Error error = checkBudget(options.adalora))
       return error;
+  if (llvm::Error error = checkExpressions(options))
+    return error;
   return options;
 }

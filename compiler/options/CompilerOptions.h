@@ -86,6 +86,7 @@ struct CompilerOptions {
   int64_t accumulation = 1;     // micro-batches an optimizer step
   std::vector<int64_t> buckets; // tokens; empty: defaultBuckets
   bool foldAdapters = false;    // --fold-adapters; by default on a GPU
+  bool bringsPrograms = false;  // the model does (Pipeline.h)
   Level stopAfter = Level::Plan;
   std::string dumpPhases; // folder, or empty
   /// The flags as given, less file paths: recorded in the plan.

@@ -1,6 +1,7 @@
 //===- Pipeline.cpp - From model.mlir to the plan dialect -----------------===//
 #include "compiler/pipeline/Pipeline.h"
 
+#include "dialects/llm/LlmDialect.h"
 #include "passes/adapters/Passes.h"
 #include "passes/autodiff/Passes.h"
 #include "passes/codegen/Passes.h"
@@ -8,6 +9,7 @@
 #include "passes/graph/Passes.h"
 #include "passes/lower/Passes.h"
 #include "passes/memory/Passes.h"
+#include "passes/shard/Layouts.h"
 #include "passes/shard/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -21,11 +23,8 @@ using namespace llamac;
 
 namespace {
 
-void buildGraph(OpPassManager &pm, const CompilerOptions &o) {
-  pm.addPass(createUnrollLayers());
-  ConvertPrecisionOptions precision;
-  precision.compute = o.target.compute;
-  pm.addPass(createConvertPrecision(precision));
+/// From @hidden and @logits to programs: head, loss, token buckets.
+void buildPrograms(OpPassManager &pm, const CompilerOptions &o) {
   AttachHeadOptions head;
   head.task = o.task.name;
   head.head = o.task.head;
@@ -44,6 +43,17 @@ void buildGraph(OpPassManager &pm, const CompilerOptions &o) {
                     : o.buckets;
   buckets.buckets.assign(counts.begin(), counts.end());
   pm.addPass(createInstantiateBuckets(buckets));
+}
+
+void buildGraph(OpPassManager &pm, const CompilerOptions &o) {
+  pm.addPass(createUnrollLayers());
+  ConvertPrecisionOptions precision;
+  precision.compute = o.target.compute;
+  pm.addPass(createConvertPrecision(precision));
+  if (o.bringsPrograms)
+    pm.addPass(createCSEPass());
+  else
+    buildPrograms(pm, o);
   pm.addPass(createVerifyGraph());
 }
 
@@ -175,6 +185,25 @@ LogicalResult dump(ModuleOp module, StringRef folder, const LevelPipeline &l) {
 }
 
 } // namespace
+
+bool llamac::bringsPrograms(ModuleOp module) {
+  return llvm::any_of(module.getOps<func::FuncOp>(), [](func::FuncOp f) {
+    return f->hasAttr(llm::LlmDialect::kProgramAttr);
+  });
+}
+
+LogicalResult llamac::checkLayout(ModuleOp module, int64_t tp) {
+  auto model =
+      module->getAttrOfType<llm::ModelAttr>(llm::LlmDialect::kModelAttr);
+  auto walked = module.walk([&](Operation *op) {
+    if (!isa<llm::WeightOp, llm::ParameterOp>(op))
+      return WalkResult::advance();
+    StringRef name = op->getAttrOfType<StringAttr>("name").getValue();
+    auto type = cast<RankedTensorType>(op->getResult(0).getType());
+    return WalkResult(checkSplit(op->getLoc(), name, type, model, tp));
+  });
+  return failure(walked.wasInterrupted());
+}
 
 LogicalResult llamac::runPipeline(ModuleOp module,
                                   const CompilerOptions &options,

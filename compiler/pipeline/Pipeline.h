@@ -15,6 +15,15 @@ void registerDialects(mlir::DialectRegistry &registry);
 /// Every pass, for llama-opt and for crash reproducers.
 void registerPasses();
 
+/// Functions of the module are programs already (llm.program), with inputs,
+/// loss and static shapes of their own: no head, task or token buckets make
+/// them.
+bool bringsPrograms(mlir::ModuleOp module);
+
+/// Whether the tensors of a model file fall into equal parts over `tp` devices;
+/// if not, the error that shard-annotate would give.
+mlir::LogicalResult checkLayout(mlir::ModuleOp module, int64_t tp);
+
 /// Runs the levels graph, train, sharded, fused and plan up to
 /// `options.stopAfter`, each ending with its verifier. Writes
 /// `<dumpPhases>/<n>-<level>.mlir` after each if asked. On failure a diagnostic

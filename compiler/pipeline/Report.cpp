@@ -3,6 +3,7 @@
 
 #include "compiler/emit/LocationText.h"
 #include "dialects/plan/PlanDialect.h"
+#include "runtime/plan/CollectiveCost.h"
 
 #include "llvm/Support/Format.h"
 
@@ -29,9 +30,22 @@ std::string axisNames(ModuleOp module, ArrayRef<int64_t> axes) {
   return names;
 }
 
+int64_t devicesOf(ModuleOp module, ArrayRef<int64_t> axes) {
+  auto grid = module->getAttrOfType<ArrayAttr>(plan::PlanDialect::kGridAttr);
+  int64_t devices = 1;
+  for (int64_t axis : axes)
+    if (grid && axis >= 0 && axis < static_cast<int64_t>(grid.size()))
+      devices *= cast<plan::AxisAttr>(grid[axis]).getSize();
+  return devices;
+}
+
 /// What the first program of each kind exchanges, equal ones together. The
 /// other programs differ in the sizes of activations only.
 void printCollectives(ModuleOp module, llvm::raw_ostream &out) {
+  namespace fb = ::llama::plan;
+  auto target =
+      module->getAttrOfType<plan::TargetAttr>(plan::PlanDialect::kTargetAttr);
+  const fb::Link &link = fb::linkOf(target ? target.getKind() : "cpu");
   llvm::SmallDenseSet<int> kinds;
   bool isFirst = true;
   for (auto program : module.getOps<plan::ProgramOp>()) {
@@ -50,9 +64,13 @@ void printCollectives(ModuleOp module, llvm::raw_ostream &out) {
                        .value_or(0));
       std::string line;
       llvm::raw_string_ostream(line) << llvm::format(
-          "%-18s %-8s %16s",
+          "%-18s %-8s %16s %12.1f",
           stringifyCollectiveKind(op.getKind()).str().c_str(),
-          axisNames(module, op.getAxes()).c_str(), grouped(bytes).c_str());
+          axisNames(module, op.getAxes()).c_str(), grouped(bytes).c_str(),
+          1e6 * fb::secondsOf(
+                    link, static_cast<fb::CollectiveKind>(op.getKind()),
+                    static_cast<uint64_t>(devicesOf(module, op.getAxes())),
+                    static_cast<uint64_t>(bytes)));
       auto *known =
           llvm::find_if(lines, [&](const Line &l) { return l.text == line; });
       if (known == lines.end())
@@ -63,10 +81,12 @@ void printCollectives(ModuleOp module, llvm::raw_ostream &out) {
     if (lines.empty())
       continue;
     if (isFirst)
-      out << "\ncollectives (llamarun inspect lists all programs and predicts "
-             "times)\n"
-          << llvm::format("%-18s %6s %-18s %-8s %16s  %s\n", "program", "count",
-                          "kind", "axes", "bytes each", "first at");
+      out << "\ncollectives (llamarun inspect lists those of all programs), "
+             "times predicted for "
+          << link.name << "\n"
+          << llvm::format("%-18s %6s %-18s %-8s %16s %12s  %s\n", "program",
+                          "count", "kind", "axes", "bytes each", "us each",
+                          "first at");
     isFirst = false;
     for (const Line &line : lines)
       out << llvm::format("%-18s %6lld ", program.getSymName().str().c_str(),

@@ -28,7 +28,8 @@ def Llm_RopeScaling : Llm_Attr<"RopeScaling", "rope_scaling"> {
 def Llm_ProgramKind : I32EnumAttr<"ProgramKind", "what a program function does", [
     I32EnumAttrCase<"Train", 0, "train">,
     I32EnumAttrCase<"Accumulate", 1, "accumulate">,
-    I32EnumAttrCase<"Evaluate", 2, "evaluate">]> {
+    I32EnumAttrCase<"Evaluate", 2, "evaluate">,
+    I32EnumAttrCase<"Gradient", 3, "gradient">]> {
   let cppNamespace = "::llm";
 }
 

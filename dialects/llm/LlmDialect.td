@@ -22,6 +22,8 @@ def Llm_Dialect : Dialect {
     static constexpr llvm::StringLiteral kProgramAttr = "llm.program";
     static constexpr llvm::StringLiteral kInputAttr = "llm.input";
     static constexpr llvm::StringLiteral kOutputAttr = "llm.output";
+    /// Of an argument: the output that its gradient becomes.
+    static constexpr llvm::StringLiteral kGradientAttr = "llm.gradient";
     static constexpr llvm::StringLiteral kModelAttr = "llm.model";
     static constexpr llvm::StringLiteral kTaskAttr = "llm.task";
     static constexpr llvm::StringLiteral kAdapterAttr = "llm.adapter";

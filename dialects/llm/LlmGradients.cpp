@@ -44,12 +44,14 @@ LogicalResult LinearOp::buildGradients(OpBuilder &b, ValueRange dy,
                                 /*transpose_a=*/nullptr,
                                 /*transpose_b=*/nullptr, getAlphaAttr());
   if (wanted[1]) {
-    // Sums over all tokens stay in the type they are summed in.
+    // Sums over all tokens stay in the type they are summed in, but for a
+    // parameter that is no wider itself.
     auto type = cast<RankedTensorType>(getWeight().getType());
-    grads[1] = MatmulOp::create(
-        b, getLoc(), RankedTensorType::get(type.getShape(), b.getF32Type()),
-        dy[0], getX(), /*accumulate=*/Value(), b.getUnitAttr(),
-        /*transpose_b=*/nullptr, getAlphaAttr());
+    if (!getWeight().getDefiningOp<ParameterOp>())
+      type = RankedTensorType::get(type.getShape(), b.getF32Type());
+    grads[1] = MatmulOp::create(b, getLoc(), type, dy[0], getX(),
+                                /*accumulate=*/Value(), b.getUnitAttr(),
+                                /*transpose_b=*/nullptr, getAlphaAttr());
   }
   return success();
 }
@@ -143,5 +145,14 @@ LogicalResult MseOp::buildGradients(OpBuilder &b, ValueRange dy,
     return noGradient(*this, wanted[1] ? 1 : 2);
   grads[0] = MseGradOp::create(b, getLoc(), getPrediction().getType(),
                                getPrediction(), getLabels(), getScale(), dy[0]);
+  return success();
+}
+
+LogicalResult SumOp::buildGradients(OpBuilder &b, ValueRange dy,
+                                    ArrayRef<bool> wanted, Gradients &grads) {
+  if (wanted[1])
+    return noGradient(*this, 1);
+  grads[0] = SumGradOp::create(b, getLoc(), getX().getType(), getX(),
+                               getScale(), dy[0]);
   return success();
 }

@@ -105,3 +105,21 @@ Lowered MseGradOp::lowerToRowwise(OpBuilder &b) {
           getType(), k.element());
   return k.finish();
 }
+
+Lowered SumOp::lowerToRowwise(OpBuilder &b) {
+  int64_t rows = dim(getX(), 0);
+  RowwiseBuilder k(b, getLoc(), rows, dim(getX(), 1));
+  Value x = k.input(getX(), k.element());
+  Value scale = k.input(getScale(), k.at(0));
+  k.yield(k.mul(k.reduce(ReduceKind::Add, x), scale),
+          RankedTensorType::get({rows}, b.getF32Type()), k.perRow());
+  return sum(b, getLoc(), k.finish().front(), getType());
+}
+
+Lowered SumGradOp::lowerToRowwise(OpBuilder &b) {
+  RowwiseBuilder k(b, getLoc(), dim(getX(), 0), dim(getX(), 1));
+  Value scale = k.input(getScale(), k.at(0));
+  Value dloss = k.input(getDloss(), k.at(0));
+  k.yield(k.mul(dloss, scale), getType(), k.element());
+  return k.finish();
+}

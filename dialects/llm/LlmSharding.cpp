@@ -242,6 +242,16 @@ static LoopNest loopsOf(CrossEntropyGradOp) { return rowLossGrad(); }
 static LoopNest loopsOf(MseOp) { return rowLoss(); }
 static LoopNest loopsOf(MseGradOp) { return rowLossGrad(); }
 
+static LoopNest loopsOf(SumOp) {
+  enum { Row, Column, One };
+  return {{kSum, kSum, kWhole}, {{Row, Column}, {One}, {One}}};
+}
+static LoopNest loopsOf(SumGradOp) {
+  enum { Row, Column, One };
+  return {{kParallel, kParallel, kWhole},
+          {{Row, Column}, {One}, {One}, {Row, Column}}};
+}
+
 // The parameters are names here: how they lie says llm.parameter.
 static LoopNest loopsOf(OptimizerStepOp) {
   enum { Hyper, One };
@@ -422,9 +432,9 @@ void llm::attachShardingInterface(MLIRContext &context) {
       RopeOp, AttentionOp, SwigluOp, AddOp, CastOp, GatherRowsOp, DropoutOp,
       ScaleRowsOp,
       // train
-      CrossEntropyOp, CrossEntropyGradOp, MseOp, MseGradOp, RmsNormGradOp,
-      SwigluGradOp, AttentionGradOp, ScatterRowsOp, MatmulOp, ConstantOp,
-      GradientStoreOp, PendingGradientOp, OptimizerStepOp,
+      CrossEntropyOp, CrossEntropyGradOp, MseOp, MseGradOp, SumOp, SumGradOp,
+      RmsNormGradOp, SwigluGradOp, AttentionGradOp, ScatterRowsOp, MatmulOp,
+      ConstantOp, GradientStoreOp, PendingGradientOp, OptimizerStepOp,
       // sharded
       LocalIdsOp, FirstRowOp, LocalRowsOp, SoftmaxStatsOp, JoinSoftmaxStatsOp,
       CrossEntropyPartsOp, CrossEntropyPartsGradOp>(context);

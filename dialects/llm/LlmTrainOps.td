@@ -59,6 +59,33 @@ def Llm_MseGradOp : Llm_GradientOp<"mse_grad", [RowwiseLowering, AllTypesMatch<[
   let hasVerifier = 1;
 }
 
+def Llm_SumOp : Llm_GraphOp<"sum", [RowwiseLowering]> {
+  let summary = "scale * sum over all elements";
+  let description = [{
+    The plainest loss there is: a layer's backward pass by itself, every element's
+    gradient `scale`.
+
+    ```mlir
+    %loss = llm.sum %y, %scale : tensor<2x4xf32>, tensor<1xf32> -> tensor<1xf32>
+    ```
+  }];
+  let arguments = (ins Llm_Matrix:$x, Llm_Scalar:$scale);
+  let results = (outs Llm_Scalar:$loss);
+  let assemblyFormat = "$x `,` $scale attr-dict `:` type($x) `,` type($scale) `->` type($loss)";
+  let hasVerifier = 1;
+}
+
+def Llm_SumGradOp : Llm_GradientOp<"sum_grad", [RowwiseLowering, AllTypesMatch<["x", "result"]>]> {
+  let summary = "dloss * scale for each element of x";
+  let description = [{
+    Of x its shape counts, and where its parts lie; nothing reads its elements.
+  }];
+  let arguments = (ins Llm_Matrix:$x, Llm_Scalar:$scale, Llm_Scalar:$dloss);
+  let results = (outs Llm_Matrix:$result);
+  let assemblyFormat = "$x `,` $scale `,` $dloss attr-dict `:` type($x) `,` type($scale) `,` type($dloss)";
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Gradients of graph ops
 //===----------------------------------------------------------------------===//

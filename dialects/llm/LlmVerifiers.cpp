@@ -386,6 +386,18 @@ LogicalResult MseGradOp::verify() {
                     {{"scale", getScale()}, {"dloss", getDloss()}});
 }
 
+LogicalResult SumOp::verify() {
+  if (failed(oneElement(*this, "scale", getScale())))
+    return failure();
+  return oneElement(*this, "loss", getLoss());
+}
+
+LogicalResult SumGradOp::verify() {
+  if (failed(oneElement(*this, "scale", getScale())))
+    return failure();
+  return oneElement(*this, "dloss", getDloss());
+}
+
 //===----------------------------------------------------------------------===//
 // Matrix product and optimizer
 //===----------------------------------------------------------------------===//

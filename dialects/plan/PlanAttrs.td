@@ -51,7 +51,8 @@ def Plan_ProgramKind : Plan_Enum<"ProgramKind", "what a program does", [
     I32EnumAttrCase<"Train", 0, "train">,
     I32EnumAttrCase<"Accumulate", 1, "accumulate">,
     I32EnumAttrCase<"Evaluate", 2, "evaluate">,
-    I32EnumAttrCase<"Reshard", 3, "reshard">]>;
+    I32EnumAttrCase<"Reshard", 3, "reshard">,
+    I32EnumAttrCase<"Gradient", 4, "gradient">]>;
 
 def Plan_Side : Plan_Enum<"Side", "whose layout a tensor has", [
     I32EnumAttrCase<"Own", 0, "own">,

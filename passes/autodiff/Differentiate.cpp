@@ -39,7 +39,7 @@ public:
     for (Operation *op : llvm::reverse(forward))
       if (failed(visit(op)))
         return failure();
-    return success();
+    return returnInputGradients();
   }
 
 private:
@@ -50,8 +50,17 @@ private:
   llvm::DenseSet<Value> active;
   llvm::DenseMap<Value, Value> gradients;
 
-  /// Values that change when a parameter changes.
+  StringAttr gradientName(unsigned argument) {
+    return function.getArgAttrOfType<StringAttr>(
+        argument, llm::LlmDialect::kGradientAttr);
+  }
+
+  /// Values that change when a parameter changes, or an input whose gradient is
+  /// asked for.
   void findActive() {
+    for (BlockArgument argument : block.getArguments())
+      if (gradientName(argument.getArgNumber()))
+        active.insert(argument);
     for (Operation &op : block.without_terminator())
       if (isa<llm::ParameterOp>(op) ||
           llvm::any_of(op.getOperands(),
@@ -92,6 +101,29 @@ private:
     return success();
   }
 
+  LogicalResult returnInputGradients() {
+    for (BlockArgument argument : block.getArguments()) {
+      unsigned i = argument.getArgNumber();
+      StringAttr name = gradientName(i);
+      if (!name)
+        continue;
+      Value gradient = gradients.lookup(argument);
+      if (!gradient)
+        return emitError(argument.getLoc(), "the loss does not depend on the "
+                                            "input whose gradient is asked "
+                                            "for as ")
+               << name;
+      unsigned result = function.getNumResults();
+      (void)function.insertResult(result, gradient.getType(),
+                                  b.getDictionaryAttr(b.getNamedAttr(
+                                      llm::LlmDialect::kOutputAttr, name)));
+      Operation *end = block.getTerminator();
+      end->insertOperands(end->getNumOperands(), gradient);
+      function.removeArgAttr(i, llm::LlmDialect::kGradientAttr);
+    }
+    return success();
+  }
+
   void store(llm::ParameterOp parameter, Value gradient) {
     if (accumulate) {
       Value pending = llm::PendingGradientOp::create(
@@ -118,7 +150,8 @@ struct Differentiate : llamac::impl::DifferentiateBase<Differentiate> {
         f.emitError("a training program returns \"loss\"");
         return signalPassFailure();
       }
-      if (failed(Backward(f, accumulate).run(loss)))
+      bool adds = accumulate && program.getKind() != llm::ProgramKind::Gradient;
+      if (failed(Backward(f, adds).run(loss)))
         return signalPassFailure();
     }
   }

@@ -9,7 +9,8 @@ def Differentiate : Pass<"autodiff-differentiate", "mlir::ModuleOp"> {
     depends on, added to
     `llm.pending_gradient` where micro-batches accumulate. Only values that
     depend on a parameter get a gradient: nothing frozen, nothing below the first
-    adapter. Rules: DifferentiableOpInterface. Test:
+    adapter. An input with `llm.gradient = "name"` gets one, too, which becomes the
+    output of that name. Rules: DifferentiableOpInterface. Test:
     test/passes/autodiff/differentiate.mlir.
 
     ```mlir

@@ -314,6 +314,14 @@ struct LowerOptimizer : llamac::impl::LowerOptimizerBase<LowerOptimizer> {
         op.emitOpError("hyper must be tensor<8xf64>");
         return signalPassFailure();
       }
+      for (auto name : op.getParameters().getAsValueRange<StringAttr>())
+        if (auto it = layout.entries.find(name);
+            it != layout.entries.end() &&
+            !it->second.type.getElementType().isF32()) {
+          op.emitOpError("updates '") << name << "' of type " << it->second.type
+                                      << ": AdamW goes over float32 only";
+          return signalPassFailure();
+        }
       llm::AllocateRanksOp allocate;
       for (Operation *next = op->getNextNode(); next && !allocate;
            next = next->getNextNode())

@@ -12,6 +12,10 @@ bool ParameterLayout::Entry::isPart() const {
   return parameter->hasAttr(llm::LlmDialect::kSplitAxesAttr);
 }
 
+static int64_t bytesOf(RankedTensorType type) {
+  return type.getNumElements() * type.getElementTypeBitWidth() / 8;
+}
+
 ParameterLayout::ParameterLayout(ModuleOp module) {
   // Which sum a gradient takes part in; the first program that has it decides.
   llvm::DenseMap<StringRef, unsigned> groups;
@@ -45,7 +49,7 @@ ParameterLayout::ParameterLayout(ModuleOp module) {
     wasPart = entry.isPart();
     entry.offset = end;
     entries.insert({name, entry});
-    end = llvm::alignTo(end + entry.type.getNumElements() * 4, kAlignment);
+    end = llvm::alignTo(end + bytesOf(entry.type), kAlignment);
     partRows.resize(llvm::divideCeil(end, kRowBytes), wasPart);
   }
   rows = llvm::divideCeil(end, kRowBytes);
@@ -66,7 +70,7 @@ ParameterLayout::rangeOf(ArrayAttr names) const {
     wanted.insert(name.getValue());
     const Entry &entry = it->second;
     begin = std::min(begin, entry.offset);
-    end = std::max(end, entry.offset + entry.type.getNumElements() * 4);
+    end = std::max(end, entry.offset + bytesOf(entry.type));
   }
   for (auto &[name, entry] : entries)
     if (entry.offset >= begin && entry.offset < end && !wanted.contains(name))

@@ -9,9 +9,10 @@
 
 namespace llamac {
 
-/// The flat layout that parameters, gradients and both moments share: float32,
-/// every parameter at a multiple of 64 bytes, the whole padded to rows of 1024
-/// elements (docs/plan.md). Parameters whose gradients llm.reduce_gradients
+/// The flat layout that parameters, gradients and both moments share: float32
+/// (where no optimizer goes over them: of any type), every parameter at a
+/// multiple of 64 bytes, the whole padded to rows of 1024 elements
+/// (docs/plan.md). Parameters whose gradients llm.reduce_gradients
 /// sums together lie together, in the order of these ops; otherwise they are in
 /// the order of their first appearance. Where some are parts of a tensor, parts
 /// and whole ones do not share a row.

@@ -16,9 +16,19 @@ using namespace mlir;
 
 namespace {
 
+bool isLoss(Operation *op) {
+  return isa_and_nonnull<llm::CrossEntropyOp, llm::MseOp, llm::SumOp>(op);
+}
+
 /// Values that are f32 whatever the model computes in.
 bool staysFloat32(Value value) {
-  if (value.getDefiningOp<llm::RopeTableOp>())
+  if (value.getDefiningOp<llm::RopeTableOp>() || isLoss(value.getDefiningOp()))
+    return true;
+  // Labels and scales of losses.
+  if (isa<BlockArgument>(value) &&
+      llvm::any_of(value.getUses(), [](OpOperand &use) {
+        return isLoss(use.getOwner()) && use.getOperandNumber() > 0;
+      }))
     return true;
   auto attention = value.getDefiningOp<llm::AttentionOp>();
   return attention && value == attention.getLse();

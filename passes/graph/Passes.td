@@ -23,8 +23,8 @@ def ConvertPrecision : Pass<"graph-convert-precision", "mlir::ModuleOp"> {
   let summary = "compute in one element type";
   let description = [{
     Requires: any graph. Ensures: weights and activations have the element type
-    `compute`; tables of angles, the statistics of attention and losses are f32 in
-    any case. The runtime converts weights as it loads them. Test:
+    `compute`; tables of angles, the statistics of attention, losses, their labels
+    and scales are f32 in any case. The runtime converts weights as it loads them. Test:
     test/passes/graph/convert-precision.mlir.
 
     ```mlir
@@ -108,8 +108,8 @@ def InstantiateBuckets : Pass<"graph-instantiate-buckets", "mlir::ModuleOp"> {
 def VerifyGraph : Pass<"graph-verify", "mlir::ModuleOp"> {
   let summary = "the guarantees of level graph";
   let description = [{
-    Checks that every function is a program of one block, forward only, and every
-    shape static, and marks the module `llm.level = "graph"`. Test: test/passes/graph/verify-graph.mlir.
+    Checks that every function is a program of one block, forward only, its inputs
+    and outputs have different names and every shape is static, and marks the module `llm.level = "graph"`. Test: test/passes/graph/verify-graph.mlir.
 
     ```mlir
     module { func.func @train_64 ... }  // becomes

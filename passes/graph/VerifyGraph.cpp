@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace llamac {
 #define GEN_PASS_DEF_VERIFYGRAPH
@@ -14,6 +15,39 @@ namespace llamac {
 using namespace mlir;
 
 namespace {
+
+/// Names of inputs and outputs are the program's to choose, but each one once.
+LogicalResult checkNames(func::FuncOp f) {
+  auto program =
+      f->getAttrOfType<llm::ProgramAttr>(llm::LlmDialect::kProgramAttr);
+  if (program && (program.getTokens() < 1 || program.getSequences() < 1))
+    return f.emitError("is a program of ")
+           << program.getTokens() << " tokens and " << program.getSequences()
+           << " sequences";
+  llvm::StringSet<> inputs, outputs;
+  for (unsigned i = 0; i < f.getNumResults(); ++i)
+    if (auto name =
+            f.getResultAttrOfType<StringAttr>(i, llm::LlmDialect::kOutputAttr))
+      if (!outputs.insert(name.getValue()).second)
+        return f.emitError("has two outputs ") << name;
+  for (unsigned i = 0; i < f.getNumArguments(); ++i) {
+    if (auto name =
+            f.getArgAttrOfType<StringAttr>(i, llm::LlmDialect::kInputAttr))
+      if (!inputs.insert(name.getValue()).second)
+        return f.emitError("has two inputs ") << name;
+    auto gradient =
+        f.getArgAttrOfType<StringAttr>(i, llm::LlmDialect::kGradientAttr);
+    if (!gradient)
+      continue;
+    if (!program || program.getKind() != llm::ProgramKind::Gradient)
+      return f.emitError("is no program of kind gradient, but is to return the "
+                         "gradient ")
+             << gradient;
+    if (!outputs.insert(gradient.getValue()).second)
+      return f.emitError("has two outputs ") << gradient;
+  }
+  return success();
+}
 
 struct VerifyGraph : llamac::impl::VerifyGraphBase<VerifyGraph> {
   void runOnOperation() override {
@@ -28,6 +62,7 @@ struct VerifyGraph : llamac::impl::VerifyGraphBase<VerifyGraph> {
         f.emitError("is no program: its body is not one block");
         ok = false;
       }
+      ok &= succeeded(checkNames(f));
       for (Type type : f.getArgumentTypes()) {
         auto tensor = dyn_cast<RankedTensorType>(type);
         if (tensor && tensor.hasStaticShape())

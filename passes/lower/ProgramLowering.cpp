@@ -227,7 +227,10 @@ private:
   /// The slots of a bucket, with the padding between them.
   void lowerReduce(llm::ReduceGradientsOp op) {
     auto [begin, end] = storage.gradients(op.getParameters());
-    auto type = RankedTensorType::get({(end - begin) / 4}, b.getF32Type());
+    Type element = storage.gradientElement(
+        cast<StringAttr>(op.getParameters()[0]).getValue());
+    auto type = RankedTensorType::get(
+        {(end - begin) * 8 / element.getIntOrFloatBitWidth()}, element);
     Value slots = place(op.getLoc(), type, {"gradients", begin});
     collective(op.getLoc(), plan::CollectiveKind::AllReduceSum, op.getAxes(),
                slots, slots);

@@ -56,7 +56,9 @@ LogicalResult Storage::collect(ModuleOp module) {
     if (!program)
       return f.emitError("is no program: it lacks ")
              << llm::LlmDialect::kProgramAttr;
-    trains |= program.getKind() != llm::ProgramKind::Evaluate;
+    hasGradients |= program.getKind() != llm::ProgramKind::Evaluate;
+    trains |= program.getKind() != llm::ProgramKind::Evaluate &&
+              program.getKind() != llm::ProgramKind::Gradient;
     for (unsigned i = 0; i < f.getNumArguments(); ++i) {
       StringRef name = named(f.getArgAttrDict(i), llm::LlmDialect::kInputAttr);
       if (name.empty())
@@ -287,8 +289,9 @@ void Storage::emit(OpBuilder &b, Location loc, int64_t workspace) const {
   int64_t flatBytes = layout.bytes();
   allocate("weights", plan::Category::Weights, weightBytes);
   allocate("parameters", plan::Category::Parameters, flatBytes);
-  if (trains) {
+  if (hasGradients)
     allocate("gradients", plan::Category::Gradients, flatBytes);
+  if (trains) {
     allocate("first_moments", plan::Category::OptimizerState, flatBytes);
     allocate("second_moments", plan::Category::OptimizerState, flatBytes);
     int64_t kept = adalora ? aligned(bytesOf(keptType(b.getContext()))) : 0;
@@ -348,13 +351,14 @@ void Storage::emit(OpBuilder &b, Location loc, int64_t workspace) const {
                                     kind,
                                     op.getInit().getA().getValueAsDouble()),
              whole, axes);
-    if (!trains)
-      continue;
-    SmallVector<std::pair<plan::Role, StringRef>> roles{
-        {plan::Role::Gradient, "gradients"},
-        {plan::Role::FirstMoment, "first_moments"},
-        {plan::Role::SecondMoment, "second_moments"}};
-    if (adalora && isTripletFactor(name)) {
+    SmallVector<std::pair<plan::Role, StringRef>> roles;
+    if (hasGradients)
+      roles.push_back({plan::Role::Gradient, "gradients"});
+    if (trains) {
+      roles.push_back({plan::Role::FirstMoment, "first_moments"});
+      roles.push_back({plan::Role::SecondMoment, "second_moments"});
+    }
+    if (trains && adalora && isTripletFactor(name)) {
       roles.push_back({plan::Role::Sensitivity, "sensitivity"});
       roles.push_back({plan::Role::Uncertainty, "uncertainty"});
     }

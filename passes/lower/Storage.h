@@ -35,6 +35,10 @@ public:
   std::pair<int64_t, int64_t> gradients(mlir::ArrayAttr parameters) const {
     return *layout.rangeOf(parameters); // collect() has checked it
   }
+  /// The element type of a parameter and its gradient.
+  mlir::Type gradientElement(llvm::StringRef name) const {
+    return layout.entries.find(name)->second.type.getElementType();
+  }
   Place constant(llm::ConstantOp op) const;
   Place flat(llm::Flat kind) const;
   Place input(llvm::StringRef name) const;
@@ -73,7 +77,7 @@ private:
 
   ParameterLayout layout;
   llm::AdapterAttr adalora; // null: another adapter, or none
-  bool trains = false;
+  bool hasGradients = false, trains = false;
   llvm::MapVector<llvm::StringRef, Weight> weights;
   /// By the name of the first weight.
   llvm::MapVector<llvm::StringRef, std::pair<llm::FoldedWeightOp, int64_t>>

@@ -33,8 +33,10 @@ struct BucketGradients : llamac::impl::BucketGradientsBase<BucketGradients> {
   }
 
   void bucket(func::FuncOp f, shard::GridOp grid) {
-    // Axes as text keep their order in the map.
-    llvm::MapVector<ArrayRef<shard::GridAxis>, SmallVector<Attribute>> open;
+    // One collective has one element type.
+    llvm::MapVector<std::pair<ArrayRef<shard::GridAxis>, Type>,
+                    SmallVector<Attribute>>
+        open;
     int64_t bytes = 0;
     llm::GradientStoreOp last;
     auto close = [&] {
@@ -42,11 +44,11 @@ struct BucketGradients : llamac::impl::BucketGradientsBase<BucketGradients> {
         return;
       OpBuilder b(last->getContext());
       b.setInsertionPointAfter(last);
-      for (auto &[axes, names] : open)
+      for (auto &[key, names] : open)
         llm::ReduceGradientsOp::create(
             b, last.getLoc(), b.getArrayAttr(names),
             FlatSymbolRefAttr::get(grid.getSymNameAttr()),
-            b.getDenseI64ArrayAttr(SmallVector<int64_t>(axes)));
+            b.getDenseI64ArrayAttr(SmallVector<int64_t>(key.first)));
       open.clear();
       bytes = 0;
       last = {};
@@ -58,7 +60,8 @@ struct BucketGradients : llamac::impl::BucketGradientsBase<BucketGradients> {
         continue;
       auto type = cast<RankedTensorType>(sum.getType());
       store.getValueMutable().assign(sum.getInput());
-      open[sum.getGridAxes()].push_back(store.getNameAttr());
+      open[{sum.getGridAxes(), type.getElementType()}].push_back(
+          store.getNameAttr());
       sums.push_back(sum);
       last = store;
       bytes += type.getNumElements() * type.getElementTypeBitWidth() / 8;

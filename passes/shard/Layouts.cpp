@@ -34,6 +34,7 @@ constexpr LayerRule kLayers[] = {
     {"up_proj", Style::Column, Unit::Feature},
     {"o_proj", Style::Row, Unit::Head},
     {"down_proj", Style::Row, Unit::Feature},
+    {"linear", Style::Column, Unit::Feature}, // a layer by itself
 };
 
 constexpr int kWhole = -1;

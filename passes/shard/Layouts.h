@@ -30,6 +30,7 @@ enum GridAxis : int64_t { kDataAxis = 0, kTensorAxis = 1 };
 ///   module                                 weight  bias  lora_A  lora_B lora_E
 ///   embed_tokens, lm_head                     0      0      -       0       -
 ///   q_proj, k_proj, v_proj, gate_/up_proj     0      0      -       0       -
+///   linear (a layer by itself)                0      0      -       0       -
 ///   o_proj, down_proj                         1      -      1       -       -
 ///   anything else                             -      -      -       -       -
 std::optional<unsigned> splitDimension(llvm::StringRef name);

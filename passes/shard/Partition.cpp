@@ -399,7 +399,7 @@ private:
       return store.emitOpError("is the gradient of nothing trainable");
     States wanted = states[parameter->second];
     // Terms of several micro-batches are summed before those of devices are.
-    if (program.getKind() != llm::ProgramKind::Train)
+    if (program.getKind() == llm::ProgramKind::Accumulate)
       for (unsigned axis = 0; axis < kAxes; ++axis)
         if (states[store.getValue()][axis].isPartial())
           wanted[axis] = AxisState::partial();
@@ -411,7 +411,7 @@ private:
   }
 
   /// Results are whole on every device of the tp axis. Those of a step are sums
-  /// over dp; of an evaluation each part of the batch has its own.
+  /// over dp; of the other programs each part of the batch has its own.
   LogicalResult deliver(Operation *terminator) {
     for (OpOperand &operand : terminator->getOpOperands()) {
       States wanted = states[operand.get()];

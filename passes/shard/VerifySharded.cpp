@@ -25,8 +25,10 @@ public:
   AxisCheck(func::FuncOp function, unsigned axis)
       : function(function), axis(axis) {
     if (auto program = function->getAttrOfType<llm::ProgramAttr>(
-            llm::LlmDialect::kProgramAttr))
+            llm::LlmDialect::kProgramAttr)) {
       isStep = program.getKind() == llm::ProgramKind::Train;
+      isWhole = isStep || program.getKind() == llm::ProgramKind::Gradient;
+    }
   }
 
   LogicalResult run() {
@@ -43,7 +45,8 @@ public:
 private:
   func::FuncOp function;
   unsigned axis;
-  bool isStep = false; // an optimizer step: gradients must be whole
+  bool isStep = false;  // an optimizer step: results are of the whole batch
+  bool isWhole = false; // gradients must be whole
   llvm::DenseMap<Value, AxisState> states;
   llvm::MapVector<StringRef, llm::GradientStoreOp> unreduced;
 
@@ -152,7 +155,7 @@ private:
     AxisState state = states[store.getValue()];
     if (axis == kDataAxis && state.isSplit())
       return complain(store, state) << ", not the gradient of the whole batch";
-    if (state.isPartial() && isStep)
+    if (state.isPartial() && isWhole)
       unreduced[store.getName()] = store;
     return success();
   }

@@ -1,4 +1,4 @@
-// Where a program's time goes: each step between two marks.
+// Where a program's time goes: each step, or each run, between two marks.
 #include "runtime/executor/SessionSteps.h"
 
 #include <algorithm>
@@ -50,6 +50,36 @@ std::vector<double> Session::profile(const fb::Program &program,
     medians.push_back(samples.empty() ? 0 : samples[samples.size() / 2]);
   }
   return medians;
+}
+
+std::vector<double> Session::timeRuns(const fb::Program &program,
+                                      unsigned warmup, unsigned repeats) {
+  Graph *graph = options.debugSync ? nullptr : &graphOf(program);
+  if (current) // inputs written and not yet on the device
+    uploadInputs(*current);
+  current = nullptr;
+  last = nullptr;
+  if (graph && options.communicators && theDevice->isAsynchronous() &&
+      !collectivesOf(program).empty())
+    options.communicators->launched(collectivesOf(program));
+  std::vector<std::unique_ptr<Mark>> marks;
+  for (unsigned i = 0; i <= repeats; ++i)
+    marks.push_back(theDevice->makeMark());
+  for (unsigned i = 0; i < warmup + repeats; ++i) {
+    if (i == warmup)
+      theDevice->record(*marks[0], 0);
+    if (graph)
+      theDevice->run(*graph);
+    else
+      runStepByStep(program);
+    if (i >= warmup)
+      theDevice->record(*marks[i - warmup + 1], 0);
+  }
+  waitFor(*marks.back());
+  std::vector<double> seconds;
+  for (unsigned i = 0; i < repeats; ++i)
+    seconds.push_back(theDevice->secondsBetween(*marks[i], *marks[i + 1]));
+  return seconds;
 }
 
 } // namespace llamarun

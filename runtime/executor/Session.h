@@ -130,6 +130,12 @@ public:
   /// runs in which every step waits for the one before it. The runs are real:
   /// they read the inputs as they are and change what the program changes.
   std::vector<double> profile(const fb::Program &program, unsigned repeats);
+  /// Seconds of each of `repeats` runs, put in one behind the other after
+  /// `warmup` others: from the end of the run before it to its own, by the
+  /// device's clock. Inputs are what the device has; outputs stay there
+  /// (readOutput).
+  std::vector<double> timeRuns(const fb::Program &program, unsigned warmup,
+                               unsigned repeats);
 
   /// Bytes really allocated, as the device counts them; inspect and --report
   /// predict the same numbers from the plan.

@@ -271,19 +271,26 @@ void inspect(const Plan &plan, std::ostream &out) {
     showGrid(root.target_grid());
     out << "\n";
   }
-  line("model") << safe(model.name()) << ": " << model.layers()
-                << " layers, hidden " << model.hidden_size() << ", MLP "
-                << model.intermediate_size() << ", heads " << model.heads()
-                << "/" << model.kv_heads() << " x " << model.head_dim()
-                << ", vocabulary " << model.vocab_size() << ", "
-                << nameOf(model.compute()) << "\n";
   auto parameters = countParameters(plan);
+  // A program that its model brought: no decoder, no task.
+  bool bare = model.layers() == 0;
+  if (bare)
+    line("model") << safe(model.name()) << ", " << nameOf(model.compute())
+                  << "\n";
+  else
+    line("model") << safe(model.name()) << ": " << model.layers()
+                  << " layers, hidden " << model.hidden_size() << ", MLP "
+                  << model.intermediate_size() << ", heads " << model.heads()
+                  << "/" << model.kv_heads() << " x " << model.head_dim()
+                  << ", vocabulary " << model.vocab_size() << ", "
+                  << nameOf(model.compute()) << "\n";
   line("parameters") << parameters.all << ", trainable " << parameters.trainable
                      << "\n";
-  line("task") << safe(task.name()) << " (" << nameOf(task.head()) << "), "
-               << task.labels() << " labels, batch " << task.batch() << " x "
-               << task.accumulation() << ", at most " << task.max_length()
-               << " tokens a sequence\n";
+  if (!bare)
+    line("task") << safe(task.name()) << " (" << nameOf(task.head()) << "), "
+                 << task.labels() << " labels, batch " << task.batch() << " x "
+                 << task.accumulation() << ", at most " << task.max_length()
+                 << " tokens a sequence\n";
   line("adapter") << safe(adapter.kind()) << " r=" << adapter.rank()
                   << " alpha=" << adapter.alpha()
                   << " dropout=" << adapter.dropout() << " on "

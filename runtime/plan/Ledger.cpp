@@ -23,37 +23,8 @@ const char *nameOf(fb::CollectiveKind kind) {
   return "unknown";
 }
 
-// Measured constants; a bench of each engine prints the pairs to fit them.
-//  nvlink: NCCL 2.28 in a CUDA graph between two H200s (NV18), shared windows:
-//          bench/results/2026-11-22-h200-collectives.md.
-//  tcp:    Gloo between two processes of one host over loopback, 64 KiB to
-//          4 MiB, 2 cores with other work beside: the best of several runs, and
-//          no more than a hint. A network is another matter.
-static constexpr Link kNvlink{"nvlink", 5e-6, 330e9};
-static constexpr Link kTcp{"tcp", 150e-6, 0.7e9};
-
 const Link &linkOf(const Plan &plan) {
-  return viewOf(plan.target().kind()) == "cuda" ? kNvlink : kTcp;
-}
-
-static double secondsOf(const Link &link, fb::CollectiveKind kind,
-                        std::uint64_t devices, std::uint64_t bytes) {
-  if (devices == 1)
-    return 0;
-  auto n = static_cast<double>(devices), traffic = static_cast<double>(bytes);
-  switch (kind) {
-  case fb::CollectiveKind::AllReduceSum:
-  case fb::CollectiveKind::AllReduceMax:
-    traffic *= 2 * (n - 1) / n;
-    break;
-  case fb::CollectiveKind::AllGather:
-  case fb::CollectiveKind::ReduceScatterSum:
-    traffic *= (n - 1) / n;
-    break;
-  case fb::CollectiveKind::Broadcast:
-    break;
-  }
-  return link.latency + traffic / link.bandwidth;
+  return fb::linkOf(viewOf(plan.target().kind()));
 }
 
 std::vector<LedgerEntry> ledgerOf(const Plan &plan,
@@ -84,7 +55,7 @@ std::vector<LedgerEntry> ledgerOf(const Plan &plan,
       entry.devices *= its->size();
     }
     entry.seconds =
-        secondsOf(linkOf(plan), entry.kind, entry.devices, entry.bytes);
+        fb::secondsOf(linkOf(plan), entry.kind, entry.devices, entry.bytes);
     ledger.push_back(std::move(entry));
   }
   return ledger;

@@ -1,6 +1,7 @@
 //===- Ledger.h - What a plan's ranks say to each other --------*- C++ -*-===//
 #pragma once
 
+#include "runtime/plan/CollectiveCost.h"
 #include "runtime/plan/Plan.h"
 
 #include <cstdint>
@@ -12,18 +13,8 @@ namespace llamarun {
 /// "all_reduce sum", "all_gather", ...
 const char *nameOf(fb::CollectiveKind kind);
 
-/// What carries collectives, for predictions: a call takes
-///   latency + traffic / bandwidth,
-/// where traffic is what one rank sends at least: 2 (n - 1) / n times the bytes
-/// of an all-reduce among n, (n - 1) / n times the larger side of an all-gather
-/// or reduce-scatter, all bytes of a broadcast.
-struct Link {
-  const char *name;
-  double latency;   ///< seconds of a call of a few bytes
-  double bandwidth; ///< bytes a second that one rank sends
-};
-/// "nvlink" for GPUs, "tcp" for CPUs; the constants and where they are from are
-/// in Ledger.cpp.
+using fb::Link;
+/// Of the plan's target (CollectiveCost.h).
 const Link &linkOf(const Plan &plan);
 
 /// One step that is a collective.

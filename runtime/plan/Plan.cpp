@@ -267,6 +267,8 @@ const char *nameOf(fb::ProgramKind kind) {
     return "evaluate";
   case fb::ProgramKind::Reshard:
     return "reshard";
+  case fb::ProgramKind::Gradient:
+    return "gradient";
   }
   return "unknown";
 }

@@ -59,10 +59,21 @@ checkGrid(const Context &context,
   return devices;
 }
 
+/// All programs were in the model file: there is neither decoder nor task.
+static bool isBare(const fb::Plan &plan) {
+  for (std::uint32_t i = 0; i < sizeOf(plan.programs()); ++i)
+    if (plan.programs()->Get(i)->kind() != fb::ProgramKind::Gradient)
+      return false;
+  return true;
+}
+
 static void checkModel(const Context &context) {
   auto *model = context.plan.model();
   context.require(model, "no model");
   checkName(context, model->name(), "model name");
+  context.require(model->compute() <= fb::DType::MAX, "model: unknown dtype");
+  if (isBare(context.plan))
+    return;
   auto positive = [&](std::uint64_t value, const char *what) {
     context.require(value > 0 && value <= (1u << 30), "model: ", what, " is ",
                     value);
@@ -75,7 +86,6 @@ static void checkModel(const Context &context) {
   positive(model->head_dim(), "head_dim");
   positive(model->vocab_size(), "vocab_size");
   positive(model->max_positions(), "max_positions");
-  context.require(model->compute() <= fb::DType::MAX, "model: unknown dtype");
 }
 
 static void checkTask(const Context &context) {
@@ -83,6 +93,8 @@ static void checkTask(const Context &context) {
   context.require(task, "no task");
   checkName(context, task->name(), "task name");
   context.require(task->head() <= fb::Head::MAX, "task: unknown head");
+  if (isBare(context.plan))
+    return;
   auto labels = task->labels();
   switch (task->head()) {
   case fb::Head::Classification:

@@ -246,13 +246,15 @@ struct Key {
 using ByName = std::map<Key, const fb::Tensor *>;
 
 /// Everything that trains has a gradient and both moments of its shape at its
-/// offset; nothing else has either.
+/// offset, of what is differentiated alone a gradient; nothing else has either.
 static void checkFamilies(Context &context, const ByName &byName) {
-  bool trains = false;
-  for (std::size_t i = 0; i < sizeOf(context.plan.programs()); ++i)
+  bool trains = false, differentiates = false;
+  for (std::size_t i = 0; i < sizeOf(context.plan.programs()); ++i) {
+    auto kind = context.plan.programs()->Get(i)->kind();
     trains |=
-        context.plan.programs()->Get(i)->kind() == fb::ProgramKind::Train ||
-        context.plan.programs()->Get(i)->kind() == fb::ProgramKind::Accumulate;
+        kind == fb::ProgramKind::Train || kind == fb::ProgramKind::Accumulate;
+    differentiates |= trains || kind == fb::ProgramKind::Gradient;
+  }
   for (auto &[key, tensor] : byName) {
     fb::Role role = key.role;
     auto with = [&key](fb::Role other) {
@@ -272,7 +274,8 @@ static void checkFamilies(Context &context, const ByName &byName) {
                          fb::Role::SecondMoment}) {
         auto found = byName.find(with(other));
         if (found == byName.end()) {
-          context.require(!trains, "a parameter without ", nameOf(other));
+          bool needed = other == fb::Role::Gradient ? differentiates : trains;
+          context.require(!needed, "a parameter without ", nameOf(other));
           continue;
         }
         auto &mine = context.buffer(tensor->buffer());

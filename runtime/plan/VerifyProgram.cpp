@@ -23,6 +23,10 @@ std::vector<Value> inputsOf(const Context &context,
   std::uint64_t t = program.tokens(), b = program.sequences();
   std::uint64_t axes = sizeOf(context.plan.grid());
   using enum fb::DType;
+  if (program.kind() == fb::ProgramKind::Gradient)
+    return {{"loss_scale", F32, {1}},
+            {"random", I64, {2}},
+            {"grid_index", I32, {axes}}};
   auto head = context.plan.task()->head();
   Value labels{"labels", I32, {b}};
   if (head == fb::Head::Regression)
@@ -42,6 +46,8 @@ std::vector<Value> outputsOf(const Context &context,
   if (program.kind() == fb::ProgramKind::Reshard)
     return {};
   using enum fb::DType;
+  if (program.kind() == fb::ProgramKind::Gradient)
+    return {{"loss", F32, {1}}};
   auto *task = context.plan.task();
   std::uint64_t width = task->head() == fb::Head::CausalLM
                             ? context.plan.model()->vocab_size()
@@ -66,6 +72,7 @@ std::vector<std::string_view> requiredInputs(fb::ProgramKind kind) {
   case fb::ProgramKind::Accumulate:
     return {"input_ids", "positions", "cu_seqlens", "labels", "loss_scale"};
   case fb::ProgramKind::Reshard:
+  case fb::ProgramKind::Gradient:
     return {};
   case fb::ProgramKind::Evaluate:
     break;
@@ -83,6 +90,7 @@ std::vector<std::string_view> requiredOutputs(fb::ProgramKind kind) {
   case fb::ProgramKind::Train:
     return {"loss", "grad_norm", "learning_rate"};
   case fb::ProgramKind::Accumulate:
+  case fb::ProgramKind::Gradient:
     return {"loss"};
   case fb::ProgramKind::Reshard:
     return {};
@@ -94,16 +102,36 @@ std::vector<std::string_view> requiredOutputs(fb::ProgramKind kind) {
 
 using Bindings = flatbuffers::Vector<flatbuffers::Offset<fb::Binding>>;
 
-/// Every binding is known, bound once, has its dtype and shape, lives in an
-/// allocation of `category` and overlaps no other; all of `required` are there.
+void checkType(const Context &context, const fb::Buffer &buffer,
+               const Value &value, const char *side) {
+  bool same = buffer.dtype() == value.dtype &&
+              sizeOf(buffer.shape()) == value.shape.size();
+  std::string expected;
+  for (std::size_t d = 0; d < value.shape.size(); ++d) {
+    same =
+        same && buffer.shape()->Get(static_cast<unsigned>(d)) == value.shape[d];
+    expected += (d ? ", " : "") + std::to_string(value.shape[d]);
+  }
+  context.require(same, side, " '", value.name, "' is ", nameOf(buffer.dtype()),
+                  " ", show(buffer.shape()), " instead of ",
+                  nameOf(value.dtype), " [", expected, "]");
+}
+
+/// Inputs, and outputs, that a model's own program may have.
+constexpr std::size_t kMaxOwn = 64;
+
+/// Every binding is known (`own`: or one of the model's, of any dtype and
+/// shape), bound once, has its dtype and shape, lives in an allocation of
+/// `category` and overlaps no other; all of `required` are there.
 void checkSide(Context &context, const Bindings *bindings,
-               const std::vector<Value> &known,
+               const std::vector<Value> &known, bool own,
                const std::vector<std::string_view> &required,
                fb::Category category, const char *side) {
   std::set<std::string_view> seen;
   std::vector<Range> used;
   // A vector may repeat one table: bound the work below before doing it.
-  context.require(sizeOf(bindings) <= known.size(), "too many ", side, "s");
+  context.require(sizeOf(bindings) <= (own ? kMaxOwn : known.size()),
+                  "too many ", side, "s");
   for (std::size_t i = 0; i < sizeOf(bindings); ++i) {
     auto name = checkName(context, bindings->Get(i)->name(), "binding name");
     auto index = bindings->Get(i)->buffer();
@@ -111,20 +139,13 @@ void checkSide(Context &context, const Bindings *bindings,
                     "' is bound twice");
     auto value = std::find_if(known.begin(), known.end(),
                               [&](auto &v) { return v.name == name; });
-    context.require(value != known.end(), "unknown ", side, " '", name, "'");
-    context.checkBuffer(index, value->name);
-    checkPacked(context, index, value->name);
-    auto &buffer = context.buffer(index);
-    bool same = buffer.dtype() == value->dtype &&
-                sizeOf(buffer.shape()) == value->shape.size();
-    for (std::size_t d = 0; same && d < value->shape.size(); ++d)
-      same = buffer.shape()->Get(d) == value->shape[d];
-    std::string expected;
-    for (auto extent : value->shape)
-      expected += (expected.empty() ? "" : ", ") + std::to_string(extent);
-    context.require(same, side, " '", name, "' is ", nameOf(buffer.dtype()),
-                    " ", show(buffer.shape()), " instead of ",
-                    nameOf(value->dtype), " [", expected, "]");
+    context.require(own || value != known.end(), "unknown ", side, " '", name,
+                    "'");
+    std::string title(name);
+    context.checkBuffer(index, title.c_str());
+    checkPacked(context, index, title.c_str());
+    if (value != known.end())
+      checkType(context, context.buffer(index), *value, side);
     context.require(context.categoryOf(index) == category, side, " '", name,
                     "' lies in an allocation for ",
                     nameOf(context.categoryOf(index)));
@@ -151,10 +172,11 @@ void checkBindings(Context &context, const fb::Program &program) {
     required.push_back("adalora");
     outputs.insert(outputs.end(), {"task_loss", "kept"});
   }
-  checkSide(context, program.inputs(), inputsOf(context, program), required,
-            fb::Category::Inputs, "input");
-  checkSide(context, program.outputs(), outputsOf(context, program), outputs,
-            fb::Category::Outputs, "output");
+  bool own = program.kind() == fb::ProgramKind::Gradient;
+  checkSide(context, program.inputs(), inputsOf(context, program), own,
+            required, fb::Category::Inputs, "input");
+  checkSide(context, program.outputs(), outputsOf(context, program), own,
+            outputs, fb::Category::Outputs, "output");
 }
 
 void checkPrograms(Context &context) {

@@ -6,8 +6,8 @@ import re
 import tree
 
 MLIR = ("mlir/", "mlir-c/", "llvm/", "llvm-c/")
-# The two halves share the plan's schema, the header around it, and nothing else.
-SCHEMA = ("runtime/plan/plan_generated.h", "runtime/plan/SchemaHash.h", "runtime/plan/Container.h", "runtime/plan/plan.fbs")
+# The two halves share the plan's schema, the header around it, what its collectives cost, and nothing else.
+SCHEMA = ("runtime/plan/CollectiveCost.h", "runtime/plan/plan_generated.h", "runtime/plan/SchemaHash.h", "runtime/plan/Container.h", "runtime/plan/plan.fbs")
 
 # part -> (own parts it may include, further single files, whether MLIR and LLVM are allowed). The longest prefix counts.
 RULES = {

@@ -16,8 +16,12 @@ enum ExitCode { kOk = 0, kUsage = 2, kBadInput = 3, kStorage = 6 };
 /// Prints "llamac: error: ..." and returns `code`.
 int report(llvm::Error error, int code);
 
+/// A path that is a regular file, or nothing yet: not standard output ("-" or
+/// /dev/stdout), a pipe or a device.
+bool isPlainFile(llvm::StringRef path);
+
 /// Writes a whole file beside its place and renames it: an older one stays if
-/// anything fails.
+/// anything fails. What is no plain file is written as it is.
 int writeFile(llvm::StringRef path, llvm::StringRef bytes);
 
 /// `llamac import <hf_dir> -o model.mlir`.

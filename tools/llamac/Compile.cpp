@@ -180,8 +180,22 @@ int CompileCommand::run() const {
   if (level && level.getValue() == "plan")
     return write(*module);
 
+  // What the command line asks for, and not the passes, is wrong: no
+  // reproducer.
+  if (failed(checkLayout(*module, options->grid.tp)) ||
+      (options->reshardFrom &&
+       failed(checkLayout(*module, options->reshardFrom->tp))))
+    return kUsage;
+  options->bringsPrograms = bringsPrograms(*module);
+  if (options->bringsPrograms && options->reshardFrom)
+    return llamac::report(
+        llvm::createStringError("--reshard-from: " + model +
+                                " brings its own programs: no checkpoint has "
+                                "what it trains"),
+        kUsage);
+
   std::string reproducer =
-      (output.empty() || output == "-" ? std::string("llamac") : output) +
+      (isPlainFile(output) ? output : std::string("llamac")) +
       ".reproducer.mlir";
   auto run = options->reshardFrom ? runReshardPipeline : runPipeline;
   if (failed(run(*module, *options, reproducer))) {

@@ -13,12 +13,37 @@ int llamac::report(llvm::Error error, int code) {
   return code;
 }
 
+bool llamac::isPlainFile(llvm::StringRef path) {
+  if (path.empty() || path == "-" || path == "/dev/stdout")
+    return false;
+  llvm::sys::fs::file_status status;
+  return llvm::sys::fs::status(path, status) ||
+         llvm::sys::fs::is_regular_file(status);
+}
+
+/// To where a rename would put a file in place of a pipe or device.
+static llvm::Error writeThrough(llvm::StringRef path, llvm::StringRef bytes) {
+  std::error_code error;
+  llvm::raw_fd_ostream out(path == "/dev/stdout" ? "-" : path, error);
+  if (error)
+    return llvm::errorCodeToError(error);
+  out << bytes;
+  out.close();
+  error = out.error();
+  out.clear_error();
+  return llvm::errorCodeToError(error);
+}
+
 int llamac::writeFile(llvm::StringRef path, llvm::StringRef bytes) {
-  if (llvm::Error error =
-          llvm::writeToOutput(path, [&](llvm::raw_ostream &out) {
-            out << bytes;
-            return llvm::Error::success();
-          }))
+  auto write = [&]() -> llvm::Error {
+    if (!isPlainFile(path))
+      return writeThrough(path, bytes);
+    return llvm::writeToOutput(path, [&](llvm::raw_ostream &out) {
+      out << bytes;
+      return llvm::Error::success();
+    });
+  };
+  if (llvm::Error error = write())
     return report(llvm::createStringError("cannot write " + path + ": " +
                                           llvm::toString(std::move(error))),
                   kStorage);
@@ -28,7 +53,7 @@ int llamac::writeFile(llvm::StringRef path, llvm::StringRef bytes) {
 int ImportCommand::run() const {
   llvm::SmallVector<std::string> remarks;
   // models/llama3-8b.mlir is the model "llama3-8b".
-  std::string model = !name.empty() || output == "-"
+  std::string model = !name.empty() || !isPlainFile(output)
                           ? name
                           : llvm::sys::path::stem(output).str();
   auto text = importHfDirectory(directory, model, &remarks);

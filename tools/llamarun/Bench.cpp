@@ -1,6 +1,7 @@
 // llamarun bench
 #include "runtime/io/AtomicFile.h"
 #include "runtime/support/Error.h"
+#include "runtime/train/BenchProgram.h"
 #include "runtime/train/BenchReport.h"
 #include "runtime/train/TaskData.h"
 #include "tools/llamarun/Command.h"
@@ -52,7 +53,12 @@ const fb::Program &profiledProgram(const Plan &plan, const std::string &name,
 int runBench(BenchFlags &flags) {
   using Clock = std::chrono::steady_clock;
   auto plan = flags.device.loadPlan();
-  Dataset data = dataFor(flags, plan);
+  // Its model brought its own program: there are no sentences.
+  bool own = plan->find(fb::ProgramKind::Gradient, 1) != nullptr;
+  if (own && !flags.data.empty())
+    fail(ExitCode::Usage, "--data: ", plan->path(),
+         " has a program that its model brought; inputs are drawn");
+  Dataset data = own ? Dataset{} : dataFor(flags, plan);
   auto seed = static_cast<std::uint64_t>(flags.seed);
   auto start = Clock::now();
   auto session = flags.device.open(plan, seed);
@@ -61,10 +67,14 @@ int runBench(BenchFlags &flags) {
       std::chrono::duration<double>(Clock::now() - start).count();
   context.device = session->device().name();
   context.weights = flags.device.weights;
-  context.lengths = flags.data.empty() ? flags.lengths : flags.data;
+  context.lengths = own                  ? "of the program"
+                    : flags.data.empty() ? flags.lengths
+                                         : flags.data;
   Ranks ranks = flags.device.ranks(*plan);
   ProgramRunner runner(*session, seed, ranks);
-  BenchResult result = benchTraining(*session, runner, data, flags.options);
+  BenchResult result =
+      own ? benchProgram(*session, ranks, seed, flags.options)
+          : benchTraining(*session, runner, data, flags.options);
   for (std::size_t c = 0; c < kCategories; ++c)
     context.allocatedBytes +=
         session->allocatedBytes(static_cast<fb::Category>(c));

@@ -245,3 +245,12 @@ func.func @folded(%params: tensor<2x1024xf32>, %segments: tensor<4x7xi64>) {
   %w = llm.fold_into %params, %segments : (tensor<2x1024xf32>, tensor<4x7xi64>) -> tensor<8192xbf16>
   return
 }
+
+// CHECK-LABEL: func @sums
+func.func @sums(%y: tensor<2x4xbf16>, %s: tensor<1xf32>) {
+  // CHECK: %[[L:.*]] = llm.sum %{{.*}}, %{{.*}} : tensor<2x4xbf16>, tensor<1xf32> -> tensor<1xf32>
+  %l = llm.sum %y, %s : tensor<2x4xbf16>, tensor<1xf32> -> tensor<1xf32>
+  // CHECK: llm.sum_grad %{{.*}}, %{{.*}}, %[[L]] : tensor<2x4xbf16>, tensor<1xf32>, tensor<1xf32>
+  %d = llm.sum_grad %y, %s, %l : tensor<2x4xbf16>, tensor<1xf32>, tensor<1xf32>
+  return
+}

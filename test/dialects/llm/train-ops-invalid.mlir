@@ -208,3 +208,19 @@ func.func @f(%h: tensor<8xf64>) {
   %n, %l = llm.optimizer_step ["w"] %h : tensor<8xf64> -> tensor<1xf32>, tensor<2xf32>
   return
 }
+
+// -----
+
+func.func @f(%y: tensor<2x4xf32>, %s: tensor<2xf32>) {
+  // expected-error @+1 {{'llm.sum' op scale is 'tensor<2xf32>', must have one element}}
+  %l = llm.sum %y, %s : tensor<2x4xf32>, tensor<2xf32> -> tensor<1xf32>
+  return
+}
+
+// -----
+
+func.func @f(%y: tensor<2x4xf32>, %s: tensor<1xf32>, %d: tensor<2xf32>) {
+  // expected-error @+1 {{'llm.sum_grad' op dloss is 'tensor<2xf32>', must have one element}}
+  %l = llm.sum_grad %y, %s, %d : tensor<2x4xf32>, tensor<1xf32>, tensor<2xf32>
+  return
+}

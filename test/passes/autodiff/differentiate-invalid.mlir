@@ -76,3 +76,15 @@ func.func @train_8(%x: tensor<8x4xf32>, %labels: tensor<8xi32>, %scale: tensor<1
   %loss = llm.cross_entropy %y, %labels, %scale : tensor<8x4xf32>, tensor<8xi32>, tensor<1xf32> -> tensor<1xf32>
   return %loss : tensor<1xf32>
 }
+
+// -----
+
+// An input that the loss does not depend on has no gradient to return.
+// expected-error @+1 {{the loss does not depend on the input whose gradient is asked for as "dz"}}
+func.func @own(%x: tensor<8x4xf32>, %z: tensor<8x4xf32> {llm.gradient = "dz"}, %scale: tensor<1xf32>) -> (tensor<1xf32> {llm.output = "loss"})
+    attributes {llm.program = #llm.program<gradient, tokens = 8, sequences = 8>} {
+  %w = llm.parameter "w" init <zero, 0.0> : tensor<6x4xf32>
+  %y = llm.linear %x, %w : (tensor<8x4xf32>, tensor<6x4xf32>) -> tensor<8x6xf32>
+  %loss = llm.sum %y, %scale : tensor<8x6xf32>, tensor<1xf32> -> tensor<1xf32>
+  return %loss : tensor<1xf32>
+}

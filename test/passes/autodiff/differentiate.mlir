@@ -212,3 +212,26 @@ func.func @train_8(%x: tensor<8x4xf32>, %labels: tensor<8xf32>, %scale: tensor<1
   return %loss : tensor<1xf32>
 }
 }
+
+// -----
+
+// A program that its model brought: the gradient of an input is returned, and a
+// parameter of bf16 has a gradient of bf16.
+// CHECK-LABEL: func.func @own(
+// CHECK-SAME: %[[X:[^:]+]]: tensor<8x4xbf16> {llm.input = "x"}, %[[SCALE:[^:]+]]: tensor<1xf32>) -> (tensor<1xf32> {llm.output = "loss"}, tensor<8x4xbf16> {llm.output = "dx"})
+// CHECK-NEXT: %[[W:.*]] = llm.parameter "w"
+// CHECK-NEXT: %[[Y:.*]] = llm.linear %[[X]], %[[W]]
+// CHECK-NEXT: %[[LOSS:.*]] = llm.sum %[[Y]], %[[SCALE]]
+// CHECK-NEXT: %[[ONE:.*]] = llm.constant dense<1.000000e+00>
+// CHECK-NEXT: %[[DY:.*]] = llm.sum_grad %[[Y]], %[[SCALE]], %[[ONE]] : tensor<8x6xbf16>, tensor<1xf32>, tensor<1xf32>
+// CHECK-NEXT: %[[DX:.*]] = llm.matmul %[[DY]], %[[W]] : (tensor<8x6xbf16>, tensor<6x4xbf16>) -> tensor<8x4xbf16>
+// CHECK-NEXT: %[[DW:.*]] = llm.matmul %[[DY]], %[[X]] transpose_a : (tensor<8x6xbf16>, tensor<8x4xbf16>) -> tensor<6x4xbf16>
+// CHECK-NEXT: llm.gradient "w", %[[DW]] : tensor<6x4xbf16>
+// CHECK-NEXT: return %[[LOSS]], %[[DX]] : tensor<1xf32>, tensor<8x4xbf16>
+func.func @own(%x: tensor<8x4xbf16> {llm.input = "x", llm.gradient = "dx"}, %scale: tensor<1xf32>) -> (tensor<1xf32> {llm.output = "loss"})
+    attributes {llm.program = #llm.program<gradient, tokens = 8, sequences = 8>} {
+  %w = llm.parameter "w" init <zero, 0.0> : tensor<6x4xbf16>
+  %y = llm.linear %x, %w : (tensor<8x4xbf16>, tensor<6x4xbf16>) -> tensor<8x6xbf16>
+  %loss = llm.sum %y, %scale : tensor<8x6xbf16>, tensor<1xf32> -> tensor<1xf32>
+  return %loss : tensor<1xf32>
+}

@@ -33,3 +33,15 @@ func.func @logits(%h: tensor<?x4xbf16>) -> tensor<?x16xbf16> {
   return %z : tensor<?x16xbf16>
 }
 func.func private @extern(tensor<?x4xf32>)
+
+// Losses, their labels and scales stay, too.
+// CHECK-LABEL: func.func @own(
+// CHECK-SAME: tensor<8x1xbf16>, %{{[^:]+}}: tensor<8xf32>, %{{[^:]+}}: tensor<1xf32>) -> (tensor<1xf32>, tensor<1xf32>)
+// CHECK: llm.mse %{{.*}} : tensor<8x1xbf16>, tensor<8xf32>, tensor<1xf32> -> tensor<1xf32>
+// CHECK: llm.sum %{{.*}} : tensor<8x1xbf16>, tensor<1xf32> -> tensor<1xf32>
+func.func @own(%x: tensor<8x1xf32>, %labels: tensor<8xf32>, %scale: tensor<1xf32>) -> (tensor<1xf32>, tensor<1xf32>)
+    attributes {llm.program = #llm.program<gradient, tokens = 8, sequences = 8>} {
+  %m = llm.mse %x, %labels, %scale : tensor<8x1xf32>, tensor<8xf32>, tensor<1xf32> -> tensor<1xf32>
+  %s = llm.sum %x, %scale : tensor<8x1xf32>, tensor<1xf32> -> tensor<1xf32>
+  return %m, %s : tensor<1xf32>, tensor<1xf32>
+}

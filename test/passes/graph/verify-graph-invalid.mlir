@@ -50,3 +50,31 @@ func.func @train_8(%x: tensor<8x4xf32>) attributes {llm.program = #llm.program<t
   }
   return
 }
+
+// -----
+
+// expected-error @+1 {{has two inputs "x"}}
+func.func @own(%x: tensor<8x4xf32> {llm.input = "x"}, %y: tensor<8x4xf32> {llm.input = "x"}) attributes {llm.program = #llm.program<gradient, tokens = 8, sequences = 2>} {
+  return
+}
+
+// -----
+
+// expected-error @+1 {{has two outputs "loss"}}
+func.func @own(%x: tensor<1xf32> {llm.input = "x", llm.gradient = "loss"}) -> (tensor<1xf32> {llm.output = "loss"}) attributes {llm.program = #llm.program<gradient, tokens = 8, sequences = 2>} {
+  return %x : tensor<1xf32>
+}
+
+// -----
+
+// expected-error @+1 {{is no program of kind gradient, but is to return the gradient "dx"}}
+func.func @own(%x: tensor<1xf32> {llm.input = "x", llm.gradient = "dx"}) -> (tensor<1xf32> {llm.output = "loss"}) attributes {llm.program = #llm.program<train, tokens = 8, sequences = 2>} {
+  return %x : tensor<1xf32>
+}
+
+// -----
+
+// expected-error @+1 {{is a program of 0 tokens and 2 sequences}}
+func.func @own(%x: tensor<8x4xf32>) attributes {llm.program = #llm.program<gradient, tokens = 0, sequences = 2>} {
+  return
+}

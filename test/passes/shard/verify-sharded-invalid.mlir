@@ -208,3 +208,14 @@ func.func @train_8(%x: tensor<8x4xf32> {llm.input = "x"}, %place: tensor<2xi32> 
   // expected-error @+1 {{over axis tp gets split along dimension 0 as result 0, must be whole}}
   return %h : tensor<4x4xf32>
 }
+
+// -----
+
+// A program without an update leaves whole gradients, too.
+shard.grid @grid(shape = 2x1)
+func.func @own(%x: tensor<8x4xf32> {llm.input = "x"}) attributes {llm.program = #llm.program<gradient, tokens = 8, sequences = 8>} {
+  %g = llm.matmul %x, %x transpose_a : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<4x4xf32>
+  // expected-error @+1 {{stores a term of a sum over axis dp that no llm.reduce_gradients sums}}
+  llm.gradient "a", %g : tensor<4x4xf32>
+  return
+}
