@@ -15,6 +15,8 @@ LAYOUTS = {"ddp1": 1, "ddp2": 2, "tp2": 2, "ddp2,tp2": 4}
 def main():
     p = tool.parser(__doc__)
     p.add_argument("--model", required=True)
+    p.add_argument("--checkpoint", required=True)
+    p.add_argument("--data", required=True)
     p.add_argument("--check", required=True, help="the program made of LinearPlan.cpp")
     args = p.parse_args()
     with open(args.model, encoding="utf-8") as f:
@@ -42,12 +44,12 @@ def main():
             losses[layout] = bench["last_loss"]
         # One batch, drawn alike in both layouts.
         assert abs(losses["tp2"] - losses["ddp1"]) < 1e-5 * abs(losses["ddp1"]), losses
-        # There is nothing to train on, and a message says so.
-        for command in (["train", plan, "--weights=random", "--output-dir", directory, "--data", directory],
-                        ["eval", plan, "--weights=random", "--adapter", directory, "--data", directory]):
-            code = 3
-            done = tool.run(args.llamarun, *command, code=code)
-            print(command[0], done)
+        # Nothing else runs them: they are of no task.
+        tool.run(args.llamac, model, "--target=cpu", "-o", plan)
+        for command in ("train", "eval"):
+            flags = ["--adapter", directory] if command == "eval" else ["--output-dir", os.path.join(directory, "run")]
+            tool.run(args.llamarun, command, plan, "--weights", args.checkpoint, "--data", args.data, *flags, code=3,
+                     has=["'none'"])
 
 
 if __name__ == "__main__":
