@@ -44,7 +44,8 @@ void checkAdaLora(const Context &context, const fb::Adapter &adapter) {
        {std::pair("beta1", a.beta1()), std::pair("beta2", a.beta2())})
     context.require(beta > 0 && beta < 1, "adalora: ", what, " is ", beta,
                     ", it must lie between 0 and 1");
-  context.require(a.orth_reg_weight() >= 0 && std::isfinite(a.orth_reg_weight()),
+  context.require(a.orth_reg_weight() >= 0 &&
+                      std::isfinite(a.orth_reg_weight()),
                   "adalora: orth_reg_weight is ", a.orth_reg_weight());
   context.require(a.delta_t() >= 1, "adalora: deltaT is 0");
   for (auto [what, steps] :

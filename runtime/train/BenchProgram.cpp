@@ -80,7 +80,8 @@ BenchResult benchProgram(Session &session, const Ranks &ranks,
   ranks.gather({}); // all begin together
   start = Clock::now();
   auto seconds = session.timeRuns(*program, options.warmup, options.steps);
-  double runs = double{options.warmup} + double{options.steps};
+  auto runs =
+      static_cast<double>(options.warmup) + static_cast<double>(options.steps);
   result.wallSeconds = secondsSince(start) / runs * options.steps;
   result.lastLoss = lossOf(session, *program);
   if (!std::isfinite(result.lastLoss))
@@ -90,8 +91,8 @@ BenchResult benchProgram(Session &session, const Ranks &ranks,
   result.steps = options.steps;
   result.seconds = Percentiles::of(seconds);
   result.tokens = rows * ranks.dataRanks();
-  result.samples = std::uint64_t{program->sequences()} * options.steps *
-                   ranks.dataRanks();
+  result.samples =
+      std::uint64_t{program->sequences()} * options.steps * ranks.dataRanks();
   result.bytes = static_cast<double>(program->bytes()) * options.steps;
   result.flops = static_cast<double>(program->flops()) * options.steps;
   result.commonest = program;

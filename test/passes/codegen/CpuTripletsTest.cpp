@@ -1,5 +1,5 @@
-#include "test/passes/codegen/TripletReference.h"
 #include "test/passes/codegen/KernelRunner.h"
+#include "test/passes/codegen/TripletReference.h"
 
 namespace {
 
