@@ -28,13 +28,13 @@ def main():
         assert predicted["total"] > 1 << 20
         # Collectives: how many, how large and how long, of a plan for four and for GPUs.
         for flags in (("--target=cpu",), ("--target=cuda", "--arch=sm_90+", "--fold-adapters=off")):
-            report = tool.run(args.llamac, mlir, *flags, "--task=lm", "--adapter=lora:r=8,alpha=16,targets=all-linear",
-                              "--shard=ddp2,tp2", "--buckets=256", "--per-device-batch-size=2", "--report", "-o", plan)
+            sharded = tool.run(args.llamac, mlir, *flags, "--task=lm", "--adapter=lora:r=8,alpha=16,targets=all-linear",
+                               "--shard=ddp2,tp2", "--buckets=256", "--per-device-batch-size=2", "--report", "-o", plan)
             listed = [(name, axes, int(size.replace(",", "")), us) for name, count, axes, size, us in re.findall(
-                r"^(\w+_256) +(\d+) \w+ +(dp|tp|dp,tp) +([\d,]+) +([\d.]+)  ", report, re.M) for _ in range(int(count))]
+                r"^(\w+_256) +(\d+) \w+ +(dp|tp|dp,tp) +([\d,]+) +([\d.]+)  ", sharded, re.M) for _ in range(int(count))]
             ledger = json.loads(tool.run(args.llamarun, "inspect", plan, "--json"))["collectives"]
             known = [(e["program"], e["axes"], e["bytes"], f"{e['predicted_us']:.1f}") for e in ledger]
-            assert len(known) > 10 and sorted(listed) == sorted(known), (report, ledger)
+            assert len(known) > 10 and sorted(listed) == sorted(known), (sharded, ledger)
         # Parameters counted by hand: r * (in + out) of every adapter, and the head.
         with open(os.path.join(args.model, "config.json"), encoding="utf-8") as f:
             config = json.load(f)
