@@ -3,7 +3,9 @@
 #include "runtime/convert/PlanLayout.h"
 #include "runtime/device/Device.h"
 #include "runtime/executor/Session.h"
+#include "runtime/io/AtomicFile.h"
 #include "runtime/io/CheckpointFiles.h"
+#include "runtime/io/MappedFile.h"
 #include "runtime/support/Error.h"
 
 namespace llamarun {
@@ -91,6 +93,11 @@ ConvertReport convertCheckpoint(std::shared_ptr<const Plan> plan,
   target.directory = out;
   target.grid = gridOf(*plan, fb::Side::Target);
   target.position = source.position;
+  if (source.sums) {
+    target.sums = source.sums->folded();
+    auto metrics = MappedFile::open(in / kMetricsFile);
+    writeFileAtomically(building.path() / kMetricsFile, metrics.text());
+  }
   target.planHash = source.planHash;
   target.modelHash = source.modelHash;
   ConvertReport report;

@@ -117,14 +117,27 @@ std::vector<const fb::Tensor *> checkpointedTensors(const Plan &plan,
   return tensors;
 }
 
+static void requireSame(const Checkpoint &checkpoint, const Plan &plan,
+                        fb::Side side, bool sameSplits);
+
+void requireTensors(const Checkpoint &checkpoint, const Plan &plan,
+                    fb::Side side) {
+  requireSame(checkpoint, plan, side, false);
+}
+
 void requireLayout(const Checkpoint &checkpoint, const Plan &plan,
                    fb::Side side) {
-  std::string in = (checkpoint.directory / kCheckpointFile).string();
   CheckpointGrid grid = checkpoint.grid;
   std::erase_if(grid,
                 [](const CheckpointAxis &axis) { return axis.size == 1; });
   if (grid != gridOf(plan, side))
     rejectLayout(checkpoint, plan, side);
+  requireSame(checkpoint, plan, side, true);
+}
+
+static void requireSame(const Checkpoint &checkpoint, const Plan &plan,
+                        fb::Side side, bool sameSplits) {
+  std::string in = (checkpoint.directory / kCheckpointFile).string();
   if (viewOf(plan.root().model_hash()) != checkpoint.modelHash)
     fail(ExitCode::BadInput, in, ": was trained from another model file than ",
          plan.path(), " is for");
@@ -143,7 +156,7 @@ void requireLayout(const Checkpoint &checkpoint, const Plan &plan,
       fail(ExitCode::BadInput, in, ": tensor ", quoteName(key), " is ",
            nameOf(have.dtype), " ", toString(have.shape), ", the plan's ",
            nameOf(want.dtype), " ", toString(want.shape));
-    if (have.split != want.split)
+    if (sameSplits && have.split != want.split)
       fail(ExitCode::BadInput, in, ": tensor ", quoteName(key), " is split ",
            show(have.split), ", the plan's ", show(want.split),
            "; llamarun convert changes the layout");

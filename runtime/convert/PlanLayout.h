@@ -26,6 +26,12 @@ std::string keyOf(const fb::Tensor &tensor);
 std::vector<const fb::Tensor *>
 checkpointedTensors(const Plan &plan, fb::Side side = fb::Side::Own);
 
+/// \throws Error(BadInput) naming what differs: the model, a tensor's dtype or
+///   whole shape, or tensors that only one of the two has. The layout may be
+///   any.
+void requireTensors(const Checkpoint &checkpoint, const Plan &plan,
+                    fb::Side side = fb::Side::Own);
+
 /// \throws Error(BadInput) naming what differs, and how to convert it: the
 ///   checkpoint's grid, model, or a tensor's dtype, shape or split, or tensors
 ///   that only one of the two has.

@@ -31,12 +31,12 @@ void saveCheckpoint(Session &session, const Grid &grid, unsigned rank,
                     const std::filesystem::path &directory,
                     const Gather &gather = gatherAlone);
 
-/// Fills this rank's session from a checkpoint of the plan's layout. Every part
-/// is checked before the first is written. Ranks need not call it together.
-/// \throws Error(BadInput) as requireLayout(), or naming a file or tensor that
+/// Fills this rank's session from a checkpoint of any layout: of each tensor
+/// what this rank holds, from the parts where it lies. Every part is checked
+/// before the first is written. Ranks need not call it together.
+/// \throws Error(BadInput) as requireTensors(), or naming a file or tensor that
 ///   is missing or damaged.
-TrainingPosition loadCheckpoint(Session &session, const Grid &grid,
-                                unsigned rank,
-                                const std::filesystem::path &directory);
+Checkpoint loadCheckpoint(Session &session, const Grid &grid, unsigned rank,
+                          const std::filesystem::path &directory);
 
 } // namespace llamarun

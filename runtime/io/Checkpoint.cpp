@@ -24,6 +24,17 @@ std::string layoutName(const CheckpointGrid &grid) {
   return name.empty() ? "ddp1" : name;
 }
 
+RunningSums RunningSums::folded() const {
+  RunningSums sums = *this;
+  for (double share : shares) {
+    sums.loss += share;
+    sums.taskLoss += share;
+    sums.allLoss += share;
+  }
+  sums.shares.clear();
+  return sums;
+}
+
 std::string rankFileName(unsigned rank) {
   char text[32];
   std::snprintf(text, sizeof text, "rank-%05u.safetensors", rank);

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,8 @@
 namespace llamarun {
 
 inline constexpr char kCheckpointFile[] = "checkpoint.json";
+/// Of a run, and a checkpoint's copy of what it was then.
+inline constexpr char kMetricsFile[] = "metrics.jsonl";
 
 /// One axis of the grid of ranks that wrote a checkpoint.
 struct CheckpointAxis {
@@ -64,6 +67,26 @@ struct TrainingPosition {
   bool operator==(const TrainingPosition &) const = default;
 };
 
+/// What a run has added up for the lines of metrics.jsonl that are still to
+/// come. Without it a run that goes on starts its sums anew.
+struct RunningSums {
+  double loss = 0, taskLoss = 0; ///< since the last line
+  double allLoss = 0;            ///< since the first step
+  std::uint64_t count = 0;       ///< steps since the last line
+  std::uint64_t tokens = 0;
+  double trainSeconds = 0, seconds = 0; ///< in steps; by the clock
+  /// Of losses that ranks have not told each other yet, by rank.
+  std::vector<double> shares;
+  std::uint64_t samples = 0; ///< examples of an epoch
+  /// False if the step's evaluation is still to come: a stopped run's.
+  bool evaluated = true;
+  /// Of metrics.jsonl, whose bytes so far are the checkpoint's own copy.
+  std::uint64_t metricsBytes = 0;
+  /// For ranks of another layout: the shares in the sums.
+  RunningSums folded() const;
+  bool operator==(const RunningSums &) const = default;
+};
+
 struct CheckpointFile {
   std::uint64_t bytes = 0;
   std::string hash; ///< hashOf() all of it
@@ -74,6 +97,7 @@ struct Checkpoint {
   std::filesystem::path directory;
   CheckpointGrid grid;
   TrainingPosition position;
+  std::optional<RunningSums> sums;
   std::string planHash;  ///< of the plan that trained it
   std::string modelHash; ///< of the model.mlir that plan was made from
   std::map<std::string, CheckpointTensor> tensors; ///< by key()

@@ -1,6 +1,7 @@
 #include "runtime/io/CheckpointFiles.h"
 
 #include "runtime/io/AtomicFile.h"
+#include "runtime/io/Manifest.h"
 #include "runtime/io/MappedFile.h"
 #include "runtime/io/QuoteName.h"
 #include "runtime/support/Error.h"
@@ -97,20 +98,31 @@ CheckpointFile writeCheckpointFile(const fs::path &directory,
   return {mapped.bytes().size(), hashOf(mapped.bytes())};
 }
 
+static void refuseOthers(const fs::path &target) {
+  std::error_code error;
+  if (fs::exists(target, error) && !fs::exists(target / kCheckpointFile) &&
+      !fs::exists(target / kManifestFile) && // damaged, but ours
+      !(fs::is_directory(target, error) && fs::is_empty(target, error)))
+    fail(ExitCode::Usage, target.string(),
+         ": exists and is no checkpoint; give another directory");
+}
+
 CheckpointDirectory::CheckpointDirectory(fs::path where)
     : target(std::move(where)) {
   if (target.filename().empty()) // "runs/x/"
     target = target.parent_path();
-  std::error_code error;
-  if (fs::exists(target, error) && !fs::exists(target / kCheckpointFile) &&
-      !(fs::is_directory(target, error) && fs::is_empty(target, error)))
-    fail(ExitCode::Usage, target.string(),
-         ": exists and is no checkpoint; give another directory");
+  refuseOthers(target);
   makeDirectories(parentOf(target));
   temporary = target;
   temporary += ".tmp-" + std::to_string(::getpid());
+  std::error_code error;
   fs::remove_all(temporary, error); // of a process that was killed
   makeDirectories(temporary);
+}
+
+CheckpointDirectory::CheckpointDirectory(fs::path where, fs::path building)
+    : target(std::move(where)), temporary(std::move(building)) {
+  refuseOthers(target);
 }
 
 CheckpointDirectory::~CheckpointDirectory() {
@@ -127,6 +139,7 @@ void CheckpointDirectory::commit(const Checkpoint &checkpoint) {
            ": is not there: all ranks must write to one file system");
   }
   writeFileAtomically(temporary / kCheckpointFile, checkpoint.text());
+  writeManifest(temporary, manifestOf(temporary));
   // An old checkpoint and the new one change places in one step.
   bool replaces = fs::exists(target);
   int result =

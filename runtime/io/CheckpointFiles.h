@@ -50,6 +50,10 @@ public:
   /// \throws Error(Storage) if `target` cannot be made; Error(Usage) if it is
   ///   something else than a checkpoint or an empty directory.
   explicit CheckpointDirectory(std::filesystem::path target);
+  /// One whose files are already being written to `temporary`, which lies
+  /// beside `target`: by other ranks.
+  CheckpointDirectory(std::filesystem::path target,
+                      std::filesystem::path temporary);
   ~CheckpointDirectory();
   CheckpointDirectory(const CheckpointDirectory &) = delete;
   CheckpointDirectory &operator=(const CheckpointDirectory &) = delete;
@@ -57,8 +61,9 @@ public:
   /// Where its files are to be written.
   const std::filesystem::path &path() const { return temporary; }
 
-  /// Checks that all files are there, writes checkpoint.json and moves the
-  /// directory to its place. \throws Error(Storage).
+  /// Checks that all files are there, writes checkpoint.json and SHA256SUMS of
+  /// all that is there, and moves the directory to its place. \throws
+  /// Error(Storage).
   void commit(const Checkpoint &checkpoint);
 
 private:

@@ -89,6 +89,8 @@ public:
                               {"seed", &position.seed},
                               {"data_seed", &position.dataSeed}})
       *value = reader.count(document, key, "checkpoint");
+    if (document.contains("sums"))
+      readSums(document["sums"]);
     readGrid(reader.list(document, "grid", "checkpoint"));
     readFiles(reader.member(document, "files", "checkpoint"));
     for (const json &tensor : reader.list(document, "tensors", "checkpoint"))
@@ -106,7 +108,7 @@ private:
     static constexpr const char *kKeys[] = {
         "checksum", "data_seed", "epoch",      "epoch_step", "files",
         "format",   "grid",      "model_hash", "plan_hash",  "seed",
-        "step",     "tensors",   "version"};
+        "step",     "sums",      "tensors",    "version"};
     json document = json::object();
     for (const char *key : kKeys)
       if (const json *value = file.find(key))
@@ -128,6 +130,33 @@ private:
     if (hashOf(std::as_bytes(std::span(text))) != promised)
       reader.reject("has been changed or damaged: its checksum does not match");
     return document;
+  }
+
+  void readSums(const json &entry) {
+    auto number = [&](const json &value) {
+      if (!value.is_number())
+        reader.reject("sums: holds something that is no number");
+      return value.get<double>();
+    };
+    RunningSums sums;
+    for (auto [key, value] : {std::pair("loss", &sums.loss),
+                              {"task_loss", &sums.taskLoss},
+                              {"all_loss", &sums.allLoss},
+                              {"train_seconds", &sums.trainSeconds},
+                              {"seconds", &sums.seconds}})
+      *value = number(reader.member(entry, key, "sums"));
+    for (auto [key, value] : {std::pair("count", &sums.count),
+                              {"tokens", &sums.tokens},
+                              {"samples", &sums.samples},
+                              {"metrics_bytes", &sums.metricsBytes}})
+      *value = reader.count(entry, key, "sums");
+    for (const json &share : reader.list(entry, "shares", "sums"))
+      sums.shares.push_back(number(share));
+    const json &evaluated = reader.member(entry, "evaluated", "sums");
+    if (!evaluated.is_boolean())
+      reader.reject("sums: 'evaluated' is neither true nor false");
+    sums.evaluated = evaluated.get<bool>();
+    checkpoint.sums = std::move(sums);
   }
 
   void readGrid(const json &axes) {
@@ -249,6 +278,14 @@ std::string Checkpoint::text() const {
                    {"model_hash", modelHash},
                    {"tensors", list},
                    {"files", names}};
+  if (sums)
+    document["sums"] = {
+        {"loss", sums->loss},          {"task_loss", sums->taskLoss},
+        {"all_loss", sums->allLoss},   {"count", sums->count},
+        {"tokens", sums->tokens},      {"train_seconds", sums->trainSeconds},
+        {"seconds", sums->seconds},    {"shares", sums->shares},
+        {"samples", sums->samples},    {"metrics_bytes", sums->metricsBytes},
+        {"evaluated", sums->evaluated}};
   std::string bytes = document.dump();
   document[kChecksum] = hashOf(std::as_bytes(std::span(bytes)));
   return document.dump(1) + "\n";

@@ -287,19 +287,29 @@ void writeParameters(Session &session, const AdapterViews &tensors,
   });
 }
 
+void writeAdapterFiles(const Plan &plan, const std::filesystem::path &directory,
+                       const std::string &baseModel, std::uint64_t totalStep,
+                       AdapterTensors tensors, std::span<const float> kept) {
+  PeftAdapter adapter{adapterConfig(plan, baseModel, totalStep),
+                      std::move(tensors)};
+  if (adapter.config.isAdaLora())
+    adapter.config.adalora.kept = keptTriplets(plan, kept);
+  if (auto &triplets = adapter.config.adalora.kept)
+    removeMasked(adapter.tensors, *triplets);
+  writePeftAdapter(directory, adapter);
+}
+
 void saveAdapter(Session &session, const std::filesystem::path &directory,
                  const std::string &baseModel, const Ranks &ranks,
                  std::uint64_t totalStep) {
   const Plan &plan = session.plan();
   auto tensors = readParameters(session, ranks);
   if (ranks.first()) {
-    PeftAdapter adapter{adapterConfig(plan, baseModel, totalStep),
-                        std::move(tensors)};
-    if (adapter.config.isAdaLora())
-      adapter.config.adalora.kept = keptTriplets(plan, readKept(session));
-    if (auto &kept = adapter.config.adalora.kept)
-      removeMasked(adapter.tensors, *kept);
-    writePeftAdapter(directory, adapter);
+    std::vector<float> kept;
+    if (plan.adapter().adalora())
+      kept = readKept(session);
+    writeAdapterFiles(plan, directory, baseModel, totalStep, std::move(tensors),
+                      kept);
   }
   // The others go on when it is on the disk: a job that ends well has saved.
   ranks.gather({});

@@ -6,6 +6,7 @@
 #include "runtime/train/Ranks.h"
 
 #include <filesystem>
+#include <span>
 #include <string>
 
 namespace llamarun {
@@ -46,6 +47,12 @@ void writeParameters(Session &session, const AdapterViews &tensors,
 void saveAdapter(Session &session, const std::filesystem::path &directory,
                  const std::string &baseModel, const Ranks &ranks = {},
                  std::uint64_t totalStep = 0);
+
+/// The same from tensors in memory, by any one thread of one rank.
+/// \param kept AdaLoRA's mask, [modules, r]; empty for others.
+void writeAdapterFiles(const Plan &plan, const std::filesystem::path &directory,
+                       const std::string &baseModel, std::uint64_t totalStep,
+                       AdapterTensors tensors, std::span<const float> kept);
 
 /// Loads an adapter directory made by saveAdapter() or by PEFT, or a
 /// safetensors file of PyTorch parameters (`...lora_A.default.weight`): this

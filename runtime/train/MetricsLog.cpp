@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
+#include <utility>
 
 namespace llamarun {
 
@@ -46,17 +48,45 @@ JsonLine &JsonLine::add(std::string_view key, std::string_view text) {
   return addRaw(key, quote(text));
 }
 
-MetricsLog::MetricsLog(std::filesystem::path file)
-    : path(std::move(file)), file(std::fopen(path.c_str(), "we")) {
-  if (!this->file)
+MetricsLog::MetricsLog(std::filesystem::path where, std::string_view text,
+                       std::function<void(const std::string &)> warn)
+    : path(std::move(where)), warn(std::move(warn)), kept(text) {
+  std::error_code error;
+  // A device or a pipe is no file of ours to replace.
+  if (std::filesystem::is_regular_file(path, error))
+    std::filesystem::remove(path, error);
+  file.reset(std::fopen(path.c_str(), "we"));
+  if (!file)
     fail(ExitCode::Storage, path.string(), ": ", std::strerror(errno));
+  std::setvbuf(file.get(), nullptr, _IONBF, 0);
+  finish();
+}
+
+int MetricsLog::flush() {
+  while (!kept.empty()) {
+    ssize_t count = ::write(::fileno(file.get()), kept.data(), kept.size());
+    if (count < 0 && errno == EINTR)
+      continue;
+    if (count < 0 && (errno == ENOSPC || errno == EDQUOT))
+      return errno;
+    if (count <= 0)
+      fail(ExitCode::Storage, path.string(), ": ", std::strerror(errno));
+    written += static_cast<std::uint64_t>(count);
+    kept.erase(0, static_cast<std::size_t>(count));
+  }
+  return 0;
 }
 
 void MetricsLog::write(const JsonLine &line) {
-  std::string text = line.str() + "\n";
-  if (std::fwrite(text.data(), 1, text.size(), file.get()) != text.size() ||
-      std::fflush(file.get()))
-    fail(ExitCode::Storage, path.string(), ": ", std::strerror(errno));
+  kept += line.str() + "\n";
+  if (int error = flush(); error && warn)
+    std::exchange(warn, {})(path.string() + ": " + std::strerror(error) +
+                            "; lines are kept until there is room");
+}
+
+void MetricsLog::finish() {
+  if (int error = flush())
+    fail(ExitCode::Storage, path.string(), ": ", std::strerror(error));
 }
 
 } // namespace llamarun

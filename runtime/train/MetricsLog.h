@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -34,20 +35,35 @@ private:
 };
 
 /// metrics.jsonl of an output directory: every line is on its way to the disk
-/// when write() returns.
+/// when write() returns, unless the disk is full. Then lines are kept until
+/// there is room: a run does not end for them before its end.
 class MetricsLog {
 public:
-  /// Starts the file anew. \throws Error(Storage).
-  explicit MetricsLog(std::filesystem::path file);
-  /// \throws Error(Storage), also when the disk is full.
+  /// Starts the file with `text`: what another run, which this one continues,
+  /// had written. A file that is there is replaced, not changed: a process
+  /// that still writes to it does no harm.
+  /// \param warn told once that lines are kept. \throws Error(Storage).
+  explicit MetricsLog(std::filesystem::path file, std::string_view text = {},
+                      std::function<void(const std::string &)> warn = {});
+  /// \throws Error(Storage), but not for lack of space.
   void write(const JsonLine &line);
+  /// \throws Error(Storage) if there are lines for which there is no space.
+  void finish();
+  /// Of all lines so far.
+  std::uint64_t bytes() const { return written + kept.size(); }
 
 private:
   struct Close {
     void operator()(std::FILE *file) const { std::fclose(file); }
   };
+  /// Writes what is kept. Returns errno's value for lack of space, or 0.
+  int flush();
+
   std::filesystem::path path;
-  std::unique_ptr<std::FILE, Close> file;
+  std::function<void(const std::string &)> warn;
+  std::unique_ptr<std::FILE, Close> file; ///< unbuffered
+  std::string kept;
+  std::uint64_t written = 0;
 };
 
 } // namespace llamarun

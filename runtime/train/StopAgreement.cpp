@@ -31,6 +31,34 @@ StopAgreement::read(std::vector<std::string> all) const {
   return posts;
 }
 
+StopAgreement::Rider StopAgreement::both(Rider first, Rider second) {
+  if (!first.take || !second.take)
+    return first.take ? first : second;
+  auto take = [first, second] {
+    std::string bytes = first.take();
+    std::uint64_t size = bytes.size();
+    bytes.insert(0, reinterpret_cast<const char *>(&size), sizeof(size));
+    return bytes + second.take();
+  };
+  auto compare = [first, second](const std::vector<std::string> &all) {
+    std::vector<std::string> ofFirst, ofSecond;
+    for (std::size_t rank = 0; rank < all.size(); ++rank) {
+      std::uint64_t size = 0;
+      if (all[rank].size() >= sizeof(size))
+        std::memcpy(&size, all[rank].data(), sizeof(size));
+      if (all[rank].size() < sizeof(size) ||
+          size > all[rank].size() - sizeof(size))
+        fail(ExitCode::PeerLost, "rank ", rank, " sent ", all[rank].size(),
+             " bytes where two messages were due");
+      ofFirst.push_back(all[rank].substr(sizeof(size), size));
+      ofSecond.push_back(all[rank].substr(sizeof(size) + size));
+    }
+    first.compare(ofFirst);
+    second.compare(ofSecond);
+  };
+  return {take, compare};
+}
+
 void StopAgreement::settle() {
   if (pending.valid())
     arrived = read(pending.get());

@@ -31,6 +31,9 @@ public:
     std::function<void(const std::vector<std::string> &)> compare;
   };
 
+  /// One that takes both along; either may be empty.
+  static Rider both(Rider first, Rider second);
+
   /// \param requested the number of the signal this rank got, or 0.
   StopAgreement(const Ranks &ranks, std::function<int()> requested,
                 Rider rider = {})

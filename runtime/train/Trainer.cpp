@@ -63,8 +63,10 @@ public:
         agreement(ranks, options.stopRequested, rider()) {
     if (ranks.first()) {
       makeDirectories(options.outputDir);
-      log.emplace(options.outputDir / "metrics.jsonl");
+      log.emplace(options.outputDir / kMetricsFile, options.metricsSoFar,
+                  options.warn);
     }
+    restoreSums();
     hyper.totalSteps = static_cast<std::int64_t>(state.totalSteps);
     hyper.warmupSteps =
         options.warmupSteps > 0
@@ -87,6 +89,8 @@ private:
   void startStep(const StepPlan &step);
   void finishStep();
   void collectShares();
+  void restoreSums();
+  RunningSums sums(bool evaluated) const;
   StopAgreement::Rider rider();
   void compareMasks();
   void logAllocation(const Allocation &allocation,
@@ -98,7 +102,9 @@ private:
   }
   void evaluate();
   void evaluateAll();
-  void save();
+  void save(bool last, bool evaluated);
+  void saveToOutput();
+  void takeUp();
   void finish(int signal);
   bool isDue(When when, std::int64_t every, std::uint64_t step) const;
 
@@ -127,6 +133,7 @@ private:
   double shareSum = 0;    ///< of this replica's, not yet in the two
   std::uint64_t lossCount = 0;
   std::uint64_t savedAt = 0;
+  bool adapterSaved = false; ///< that of the last step
   /// Put in and not yet looked at, oldest first. state.step counts those that
   /// were looked at, `started` all.
   std::deque<PendingStep> pending;
@@ -171,10 +178,48 @@ void Trainer::collectShares() {
   taskLossSum += sum;
 }
 
+/// What ranks have to say to each other without waiting for it.
 StopAgreement::Rider Trainer::rider() {
-  if (!schedule || ranks.alone())
+  if (ranks.alone())
     return {};
-  return {[this] { return masks.take(); }, MaskAgreement::compare};
+  StopAgreement::Rider ofMasks, ofSaver;
+  if (schedule)
+    ofMasks = {[this] { return masks.take(); }, MaskAgreement::compare};
+  if (Saver *saver = options.saver)
+    ofSaver = {[saver] { return saver->take(); },
+               [saver](const auto &all) { saver->deliver(all); }};
+  return StopAgreement::both(ofMasks, ofSaver);
+}
+
+void Trainer::restoreSums() {
+  if (!options.sums)
+    return;
+  RunningSums from = *options.sums;
+  if (from.shares.size() != ranks.size())
+    from = from.folded();
+  lossSum = from.loss;
+  taskLossSum = from.taskLoss;
+  allLossSum = from.allLoss;
+  lossCount = from.count;
+  state.tokens = from.tokens;
+  trainSeconds = from.trainSeconds;
+  if (!from.shares.empty())
+    shareSum = from.shares[ranks.rank()];
+}
+
+RunningSums Trainer::sums(bool evaluated) const {
+  return {.loss = lossSum,
+          .taskLoss = taskLossSum,
+          .allLoss = allLossSum,
+          .count = lossCount,
+          .tokens = state.tokens,
+          .trainSeconds = trainSeconds,
+          .seconds =
+              secondsSince(start) + (options.sums ? options.sums->seconds : 0),
+          .shares = {shareSum},
+          .samples = training.size(),
+          .evaluated = evaluated,
+          .metricsBytes = log ? log->bytes() : 0};
 }
 
 /// Those that no exchange has taken along yet.
@@ -259,10 +304,12 @@ void Trainer::finishStep() {
     result = runner.finish(pending.front(), [this] { agreement.settle(); });
   } catch (const Error &error) {
     progress.clear();
-    std::string kept =
-        error.code() == ExitCode::Numerics && savedAt
-            ? "; the adapter of step " + std::to_string(savedAt) + " is kept"
-            : "";
+    std::string kept = error.code() == ExitCode::Numerics && savedAt
+                           ? std::string(options.saver ? "; the checkpoint"
+                                                       : "; the adapter") +
+                                 " of step " + std::to_string(savedAt) +
+                                 " is kept"
+                           : "";
     fail(error.code(), "step ", state.step, ": ", error.what(), kept);
   }
   Allocation allocation = pending.front().allocation;
@@ -286,7 +333,9 @@ void Trainer::finishStep() {
   if (allocation.allocates())
     logAllocation(allocation, result.kept);
   progress.update(state);
-  if (first || state.step == state.totalSteps ||
+  // A run that is continued had its first line.
+  if ((options.sums ? state.step == 1 : first) ||
+      state.step == state.totalSteps ||
       state.step % static_cast<std::uint64_t>(options.loggingSteps) == 0)
     logStep(result);
 }
@@ -312,14 +361,29 @@ void Trainer::evaluateAll() {
   }
 }
 
-void Trainer::save() {
+void Trainer::save(bool last, bool evaluated) {
   if (savedAt == state.step)
     return;
   agreement.settle();
   compareMasks();
+  if (options.saver) {
+    options.saver->drain();
+    options.saver->begin({.step = state.step,
+                          .epoch = state.step / perEpoch,
+                          .epochStep = state.step % perEpoch,
+                          .seed = options.seed,
+                          .dataSeed = options.dataSeed},
+                         sums(evaluated));
+  }
+  savedAt = state.step;
+  if (last || !options.saver)
+    saveToOutput();
+}
+
+void Trainer::saveToOutput() {
   saveAdapter(session, options.outputDir, options.baseModel, ranks,
               state.totalSteps);
-  savedAt = state.step;
+  adapterSaved = state.step == savedAt;
 }
 
 bool Trainer::isDue(When when, std::int64_t every, std::uint64_t step) const {
@@ -336,17 +400,37 @@ void Trainer::finish(int signal) {
   line.add("step", state.step)
       .add("epoch", state.epoch)
       .add("train_loss",
-           static_cast<float>(allLossSum / static_cast<double>(
-                                               state.step - options.firstStep)))
+           static_cast<float>(
+               allLossSum /
+               static_cast<double>(state.step -
+                                   (options.sums ? 0 : options.firstStep))))
       .add("tokens", state.tokens);
   if (signal)
     line.add("signal", static_cast<std::uint64_t>(signal));
-  line.add("seconds", secondsSince(start));
+  line.add("seconds", sums(true).seconds);
   write(line);
+  if (options.saver) {
+    agreement.settle();
+    if (!options.saver->finish())
+      fail(ExitCode::Storage, "the last checkpoint was not saved");
+  }
+  if (log)
+    log->finish();
+}
+
+/// At the step after which a run goes on.
+void Trainer::takeUp() {
+  state.epoch = static_cast<double>(state.step) / static_cast<double>(perEpoch);
+  savedAt = state.step;
+  if (options.sums && !options.sums->evaluated &&
+      isDue(options.evaluate, options.evalSteps, state.step))
+    evaluate();
 }
 
 TrainOutcome Trainer::run() {
-  if (options.firstStep >= state.totalSteps)
+  // One that ended while it wrote its results writes them again.
+  if (options.firstStep > state.totalSteps ||
+      (options.firstStep == state.totalSteps && !options.sums))
     fail(ExitCode::Usage, "the run that is resumed has done ",
          options.firstStep, " of ", state.totalSteps,
          " steps: nothing is left to do");
@@ -362,6 +446,10 @@ TrainOutcome Trainer::run() {
       if (started < options.firstStep) {
         runner.skip(step);
         state.step = ++started;
+        if (started == options.firstStep)
+          takeUp();
+        if (started == state.totalSteps)
+          break;
         continue;
       }
       startStep(step);
@@ -372,15 +460,19 @@ TrainOutcome Trainer::run() {
           !signal && isDue(options.evaluate, options.evalSteps, started);
       while (pending.size() > (saves || evaluates ? 0 : ahead))
         finishStep();
-      if (saves)
-        save();
       if (evaluates)
         evaluate();
+      if (saves)
+        save(last, !signal);
+      else if (options.saver && ranks.alone())
+        options.saver->deliver({options.saver->take()});
       if (last)
         break;
     }
   }
   progress.clear();
+  if (!adapterSaved)
+    saveToOutput();
   finish(signal);
   return {state.step, state.loss, signal};
 }

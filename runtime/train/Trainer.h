@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/train/ProgramRunner.h"
+#include "runtime/train/Saver.h"
 #include "runtime/train/TaskData.h"
 
 #include <cstdint>
@@ -27,12 +28,22 @@ struct TrainOptions {
   /// Steps done by a run that this one resumes: the session is in the state
   /// after them. They count as steps of this run, but are not taken again.
   std::uint64_t firstStep = 0;
+  /// Of that run, if its metrics.jsonl is continued, whose lines are
+  /// `metricsSoFar` (rank 0). With them the two runs write what one would have.
+  std::optional<RunningSums> sums;
+  std::string metricsSoFar;
+  std::uint64_t seed = 42; ///< of dropout and first values; only recorded
   std::uint64_t dataSeed = 42;
   bool shuffle = true;
   std::int64_t loggingSteps = 500;
   When evaluate = When::Epoch;
   std::int64_t evalSteps = 500;
-  When save = When::Epoch; ///< and always at the end
+  /// And always at the end. Without a `saver` it is the adapter that is saved,
+  /// with one a checkpoint; the adapter then at the end alone.
+  When save = When::Epoch;
+  Saver *saver = nullptr; ///< not owned
+  /// Rank 0's: what the user should know but nothing ends for.
+  std::function<void(const std::string &)> warn;
   std::int64_t saveSteps = 500;
   std::filesystem::path outputDir;
   std::string baseModel;        ///< base_model_name_or_path of the adapter

@@ -1,10 +1,12 @@
 // llamarun train
+#include "runtime/convert/BackgroundSaver.h"
 #include "runtime/convert/TrainingState.h"
 #include "runtime/support/Error.h"
 #include "runtime/train/AdapterState.h"
 #include "runtime/train/Elements.h"
 #include "runtime/train/Trainer.h"
 #include "tools/llamarun/Command.h"
+#include "tools/llamarun/Resume.h"
 #include "tools/llamarun/StopSignal.h"
 
 #include <cstdio>
@@ -18,7 +20,9 @@ namespace {
 struct TrainFlags {
   DeviceFlags device;
   TrainOptions options;
-  std::string data, validation, outputDir, initFrom, resume, saveCheckpoint;
+  std::string data, validation, outputDir, initFrom, saveCheckpoint;
+  ResumeFlag resume;
+  std::uint64_t saveTotalLimit = 0;
   std::int64_t seed = 42;
   std::optional<std::int64_t> dataSeed;
   std::size_t maxTrainSamples = TaskData::kAll;
@@ -46,16 +50,20 @@ void addDataFlags(CLI::App &app, TrainFlags &flags) {
   app.add_option("--validation-file", flags.validation,
                  "Text file to evaluate on, where --data is a text file");
   app.add_option("--output-dir", flags.outputDir,
-                 "Where the adapter and metrics.jsonl are written")
+                 "Where the adapter, metrics.jsonl and checkpoint-<step> are "
+                 "written")
       ->required();
   app.add_flag("--overwrite-output-dir", flags.overwrite,
                "Replace the run that --output-dir already holds");
   app.add_option("--init-from", flags.initFrom,
                  "Start from a PEFT directory, or from a safetensors file with "
                  "PyTorch's parameter names");
-  app.add_option("--resume", flags.resume,
-                 "Go on from a checkpoint that --save-checkpoint wrote in this "
-                 "layout, or llamarun convert")
+  app.add_option("--resume", flags.resume.where,
+                 "Go on from a checkpoint, or from the newest complete one in "
+                 "a run's directory; default: in --output-dir, which the run "
+                 "then continues")
+      ->expected(0, 1)
+      ->option_text("[DIR]")
       ->excludes("--init-from");
   app.add_option("--save-checkpoint", flags.saveCheckpoint,
                  "Directory for parameters and optimizer state at the end of "
@@ -136,18 +144,14 @@ void addReportFlags(CLI::App &app, TrainFlags &flags) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   addWhen(app, "--save-strategy", o.save,
-          "When to save the adapter before the end");
+          "When to write checkpoint-<step> into --output-dir; at the end and "
+          "when stopped there is one too, unless 'no'");
   app.add_option("--save-steps", o.saveSteps, "Steps between saves by steps")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-}
-
-void refuseToOverwrite(const std::filesystem::path &directory) {
-  for (const char *name :
-       {kAdapterWeightsFile, kAdapterConfigFile, "metrics.jsonl"})
-    if (std::filesystem::exists(directory / name))
-      fail(ExitCode::Usage, directory.string(), ": already holds ", name,
-           "; give another --output-dir or --overwrite-output-dir");
+  app.add_option("--save-total-limit", flags.saveTotalLimit,
+                 "Keep so many checkpoints, the newest; default: all")
+      ->check(CLI::PositiveNumber);
 }
 
 std::vector<Dataset> loadEvaluation(const TrainFlags &flags,
@@ -195,26 +199,6 @@ void printJob(Session &session, const Dataset &training,
   std::fflush(stdout);
 }
 
-/// Fills the session from --resume; the run goes on after the checkpoint's
-/// step. Its random numbers and order of examples are the seeds'.
-void resume(const TrainFlags &flags, Session &session, const Ranks &ranks,
-            TrainOptions &options) {
-  try {
-    TrainingPosition at = loadCheckpoint(session, Grid(session.plan()),
-                                         ranks.rank(), flags.resume);
-    for (auto [flag, mine, its] :
-         {std::tuple("--seed", static_cast<std::uint64_t>(flags.seed), at.seed),
-          std::tuple("--data-seed", options.dataSeed, at.dataSeed)})
-      if (mine != its)
-        fail(ExitCode::Usage, flags.resume, ": is of a run with ", flag, " ",
-             its, ", not ", mine, "; give the same to go on");
-    options.firstStep = at.step;
-  } catch (const Error &error) {
-    ranks.fail(error);
-    throw;
-  }
-}
-
 void writeCheckpoint(const TrainFlags &flags, Session &session,
                      const Ranks &ranks, std::uint64_t steps,
                      std::uint64_t perEpoch) {
@@ -245,26 +229,37 @@ int runTrain(TrainFlags &flags) {
       static_cast<std::uint64_t>(flags.dataSeed.value_or(flags.seed));
   auto plan = flags.device.loadPlan();
   Ranks ranks = flags.device.ranks(*plan);
+  options.seed = static_cast<std::uint64_t>(flags.seed);
+  options.warn = printWarning;
   // Rank 0 writes there while the others may still have to look.
-  if (!flags.overwrite && ranks.first())
-    refuseToOverwrite(options.outputDir);
+  if (ranks.first() && !flags.resume.continues(options.outputDir))
+    prepareOutput(options.outputDir, flags.overwrite);
   TaskData task(plan, flags.device.tokenizerDirectory(), flags.data,
                 flags.device.threadCount(), [ranks] { ranks.progress(); });
   Dataset training = task.load(Split::Train, flags.maxTrainSamples);
   auto evaluation = loadEvaluation(flags, plan, task);
-  auto seed = static_cast<std::uint64_t>(flags.seed);
+  auto seed = options.seed;
   auto session = flags.device.open(plan, seed);
   if (!flags.initFrom.empty())
     loadAdapter(*session, flags.initFrom, ranks);
   if (!flags.shares.empty())
     options.dealing = sharesOf(flags, ranks);
-  if (!flags.resume.empty())
-    resume(flags, *session, ranks, options);
+  if (flags.resume.given)
+    if (auto from = flags.resume.choose(options.outputDir, ranks);
+        !from.empty())
+      resumeFrom(from, *session, ranks, training.size(), options);
   if (ranks.first())
     printJob(*session, training, options, ranks);
 
   watchStopSignals();
   options.stopRequested = stopSignal;
+  std::optional<BackgroundSaver> saver;
+  if (options.save != When::Never)
+    options.saver = &saver.emplace(
+        *session, ranks,
+        SaverOptions{options.outputDir, flags.saveTotalLimit, options.baseModel,
+                     totalSteps(*plan, training.size(), options),
+                     printWarning});
   ProgramRunner runner(*session, seed, ranks);
   TrainOutcome outcome =
       train(*session, runner, task.glue(), training, evaluation, options);
@@ -290,8 +285,10 @@ void addTrain(CLI::App &app, Command &command) {
   addScheduleFlags(*sub, *flags);
   addOptimizerFlags(*sub, *flags);
   addReportFlags(*sub, *flags);
-  sub->callback(
-      [&command, flags] { command = [flags] { return runTrain(*flags); }; });
+  sub->callback([&command, flags, sub] {
+    flags->resume.given = sub->count("--resume") > 0;
+    command = [flags] { return runTrain(*flags); };
+  });
 }
 
 } // namespace llamarun

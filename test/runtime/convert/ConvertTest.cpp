@@ -21,6 +21,7 @@ filesOf(const std::filesystem::path &directory) {
   Checkpoint manifest = Checkpoint::open(directory);
   manifest.planHash.clear();
   files[kCheckpointFile] = manifest.text();
+  files.erase("SHA256SUMS"); // has the hash of what was left out
   return files;
 }
 

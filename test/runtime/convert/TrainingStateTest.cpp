@@ -26,12 +26,13 @@ TEST(TrainingState, ComesBackInEveryLayout) {
     onAllRanks(layout, [&](SmallRank &rank, const Gather &) {
       TrainingPosition position =
           loadCheckpoint(rank.session, rank.communicators.grid(),
-                         rank.communicators.rank(), where);
+                         rank.communicators.rank(), where)
+              .position;
       EXPECT_EQ(position, kPosition);
       expectFilled(rank, layout);
     });
     // One file for each part of the tensor-parallel axis, whatever dp is.
-    EXPECT_EQ(entriesIn(where), layout.tp + 1u);
+    EXPECT_EQ(entriesIn(where), layout.tp + 2u);
     EXPECT_EQ(entriesIn(directory.path), 1u);
   }
 }
@@ -59,18 +60,19 @@ TEST(TrainingState, FilesHoldEachPartOnce) {
   EXPECT_EQ(values[11], valueOf(fb::Role::SecondMoment, "columns", 23));
 }
 
-TEST(TrainingState, AnotherLayoutIsRefusedWithTheCommandThatConverts) {
-  TemporaryDirectory directory;
-  makeCheckpoint({1, 2}, directory / "c");
-  onAllRanks({2, 1}, [&](SmallRank &rank, const Gather &) {
-    expectError(ExitCode::BadInput,
-                {"is laid out for tp2, the plan for ddp2",
-                 "--reshard-from=tp2 --shard=ddp2", "llamarun convert"},
-                [&] {
-                  loadCheckpoint(rank.session, rank.communicators.grid(),
-                                 rank.communicators.rank(), directory / "c");
-                });
-  });
+TEST(TrainingState, GoesFromEveryLayoutToEveryOther) {
+  for (SmallLayout from : kLayouts) {
+    TemporaryDirectory directory;
+    makeCheckpoint(from, directory / "c");
+    for (SmallLayout to : kLayouts) {
+      SCOPED_TRACE(nameOfLayout(from) + " to " + nameOfLayout(to));
+      onAllRanks(to, [&](SmallRank &rank, const Gather &) {
+        loadCheckpoint(rank.session, rank.communicators.grid(),
+                       rank.communicators.rank(), directory / "c");
+        expectFilled(rank, to);
+      });
+    }
+  }
 }
 
 TEST(TrainingState, ADamagedFileChangesNothing) {
@@ -96,7 +98,7 @@ TEST(TrainingState, AnOldCheckpointIsReplaced) {
   makeCheckpoint({1, 2}, directory / "c");
   makeCheckpoint({2, 1}, directory / "c");
   EXPECT_EQ(layoutName(Checkpoint::open(directory / "c").grid), "ddp2");
-  EXPECT_EQ(entriesIn(directory / "c"), 2u);
+  EXPECT_EQ(entriesIn(directory / "c"), 3u);
 }
 
 } // namespace

@@ -39,7 +39,7 @@ TEST(CheckpointFiles, AreReadAsWritten) {
   EXPECT_EQ(read(directory / "deep/er/c"), (std::vector<float>{1, 2, 3}));
   // Nothing but the checkpoint is left, beside it and in it.
   EXPECT_EQ(entriesIn(directory / "deep/er"), 1u);
-  EXPECT_EQ(entriesIn(directory / "deep/er/c"), 2u);
+  EXPECT_EQ(entriesIn(directory / "deep/er/c"), 3u);
 }
 
 TEST(CheckpointFiles, ReplaceAnOlderOne) {

@@ -42,8 +42,34 @@ TEST(MetricsLog, ReportsStorageErrors) {
   if (!std::filesystem::exists("/dev/full"))
     GTEST_SKIP() << "no /dev/full here";
   MetricsLog full("/dev/full");
+  EXPECT_NO_THROW(full.write(JsonLine()));
   expectFailure(ExitCode::Storage, {"/dev/full", "No space left"},
-                [&] { full.write(JsonLine()); });
+                [&] { full.finish(); });
+}
+
+TEST(MetricsLog, WarnsOnceOfAFullDisk) {
+  if (!std::filesystem::exists("/dev/full"))
+    GTEST_SKIP() << "no /dev/full here";
+  std::vector<std::string> warnings;
+  MetricsLog full("/dev/full", {},
+                  [&](auto &text) { warnings.push_back(text); });
+  full.write(JsonLine());
+  full.write(JsonLine());
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_NE(warnings[0].find("No space left"), std::string::npos);
+  EXPECT_EQ(full.bytes(), 6u);
+}
+
+TEST(MetricsLog, ContinuesAndLeavesTheOldFileToOthers) {
+  TestDirectory directory;
+  auto path = directory / "metrics.jsonl";
+  MetricsLog orphan(path);
+  orphan.write(JsonLine().add("step", std::uint64_t(1)));
+  MetricsLog log(path, contents(path));
+  orphan.write(JsonLine().add("step", std::uint64_t(2)));
+  log.write(JsonLine().add("step", std::uint64_t(3)));
+  EXPECT_EQ(contents(path), "{\"step\": 1}\n{\"step\": 3}\n");
+  EXPECT_EQ(log.bytes(), contents(path).size());
 }
 
 } // namespace

@@ -1,0 +1,84 @@
+#include "runtime/convert/OwnParts.h"
+
+#include "runtime/convert/PlanLayout.h"
+#include "runtime/io/CheckpointFiles.h"
+
+#include <nlohmann/json.hpp>
+
+namespace llamarun {
+
+using nlohmann::json;
+
+std::size_t partOf(const fb::Tensor &tensor, const Grid &grid, unsigned rank) {
+  std::vector<std::uint8_t> axes;
+  for (std::uint32_t d = 0; d < sizeOf(tensor.sharding()); ++d)
+    if (auto *list = tensor.sharding()->Get(d)->axes())
+      axes.insert(axes.end(), list->begin(), list->end());
+  return grid.part(rank, axes);
+}
+
+Checkpoint outlineOf(const Plan &plan) {
+  Checkpoint checkpoint;
+  checkpoint.grid = gridOf(plan);
+  checkpoint.planHash = plan.hash();
+  checkpoint.modelHash = viewOf(plan.root().model_hash());
+  for (const fb::Tensor *tensor : checkpointedTensors(plan)) {
+    CheckpointTensor entry = describe(plan, *tensor);
+    entry.parts.resize(checkpoint.partCount(entry));
+    for (std::size_t i = 0; i < entry.parts.size(); ++i)
+      entry.parts[i].file = rankFileName(checkpoint.ownerOf(entry, i));
+    checkpoint.tensors.emplace(keyOf(*tensor), std::move(entry));
+  }
+  return checkpoint;
+}
+
+OwnParts copyOwnParts(Session &session, const Checkpoint &outline,
+                      const Grid &grid, unsigned rank) {
+  session.synchronize();
+  const Plan &plan = session.plan();
+  OwnParts own{rank, {}};
+  for (const fb::Tensor *tensor : checkpointedTensors(plan)) {
+    std::string key = keyOf(*tensor);
+    const CheckpointTensor &entry = outline.tensors.at(key);
+    if (entry.parts[partOf(*tensor, grid, rank)].file != rankFileName(rank))
+      continue;
+    std::vector<std::byte> bytes(plan.bytes(tensor->buffer()));
+    session.readTensor(tensor->role(), viewOf(tensor->name()), bytes);
+    own.parts.emplace_back(std::move(key), std::move(bytes));
+  }
+  return own;
+}
+
+std::string writeOwnParts(const OwnParts &own, const Checkpoint &outline,
+                          const std::filesystem::path &directory) {
+  if (own.parts.empty())
+    return {};
+  std::vector<TensorView> views;
+  json hashes = json::object();
+  for (auto &[key, bytes] : own.parts) {
+    const CheckpointTensor &entry = outline.tensors.at(key);
+    views.push_back({key, entry.dtype, outline.partShape(entry), bytes});
+    hashes[key] = hashOf(bytes);
+  }
+  CheckpointFile file =
+      writeCheckpointFile(directory, rankFileName(own.rank), views);
+  return json{{"bytes", file.bytes}, {"hash", file.hash}, {"parts", hashes}}
+      .dump();
+}
+
+void addReports(Checkpoint &outline, const std::vector<std::string> &reports) {
+  std::vector<json> read;
+  for (unsigned rank = 0; rank < reports.size(); ++rank) {
+    read.push_back(reports[rank].empty() ? json() : json::parse(reports[rank]));
+    if (!read.back().is_null())
+      outline.files[rankFileName(rank)] = {
+          read.back()["bytes"].get<std::uint64_t>(),
+          read.back()["hash"].get<std::string>()};
+  }
+  for (auto &[key, tensor] : outline.tensors)
+    for (std::size_t i = 0; i < tensor.parts.size(); ++i)
+      tensor.parts[i].hash =
+          read.at(outline.ownerOf(tensor, i)).at("parts").at(key);
+}
+
+} // namespace llamarun

@@ -1,0 +1,125 @@
+#include "runtime/io/CheckpointFolder.h"
+
+#include "runtime/io/Manifest.h"
+#include "runtime/support/Error.h"
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+#include <string_view>
+#include <system_error>
+#include <unistd.h>
+#include <vector>
+
+namespace llamarun {
+
+namespace fs = std::filesystem;
+
+static constexpr std::string_view kPrefix = "checkpoint-";
+
+/// The step of a name's start and what follows it.
+static std::optional<std::pair<std::uint64_t, std::string_view>>
+takeApart(std::string_view name) {
+  if (!name.starts_with(kPrefix))
+    return std::nullopt;
+  name.remove_prefix(kPrefix.size());
+  std::uint64_t step = 0;
+  auto [end, error] =
+      std::from_chars(name.data(), name.data() + name.size(), step);
+  std::string_view digits(name.data(), static_cast<size_t>(end - name.data()));
+  if (error != std::errc() || digits != std::to_string(step))
+    return std::nullopt;
+  return std::pair(step, name.substr(digits.size()));
+}
+
+static std::vector<fs::path> entriesOf(const fs::path &run) {
+  std::error_code error;
+  std::vector<fs::path> entries;
+  for (fs::directory_iterator at(run, error), end; !error && at != end;
+       at.increment(error))
+    if (std::error_code ignored; at->is_directory(ignored))
+      entries.push_back(at->path());
+  return entries;
+}
+
+fs::path checkpointPath(const fs::path &run, std::uint64_t step) {
+  return run / (std::string(kPrefix) + std::to_string(step));
+}
+
+std::map<std::uint64_t, fs::path> checkpointsIn(const fs::path &run) {
+  std::map<std::uint64_t, fs::path> found;
+  for (auto &path : entriesOf(run)) {
+    std::string name = path.filename().string();
+    if (auto parts = takeApart(name); parts && parts->second.empty())
+      found[parts->first] = path;
+  }
+  return found;
+}
+
+Checkpoint openVerified(const fs::path &directory) {
+  Manifest manifest = checkManifest(directory);
+  Checkpoint checkpoint = Checkpoint::open(directory);
+  auto require = [&](const std::string &name) {
+    if (!manifest.count(name))
+      fail(ExitCode::BadInput, (directory / kManifestFile).string(),
+           ": does not list ", name, ", which the checkpoint needs");
+  };
+  require(kCheckpointFile);
+  for (auto &[name, file] : checkpoint.files)
+    require(name);
+  return checkpoint;
+}
+
+std::optional<Checkpoint> newestComplete(const fs::path &run,
+                                         const Warn &warn) {
+  auto found = checkpointsIn(run);
+  for (auto at = found.rbegin(); at != found.rend(); ++at) {
+    try {
+      Checkpoint checkpoint = openVerified(at->second);
+      if (checkpoint.position.step != at->first)
+        fail(ExitCode::BadInput, (at->second / kCheckpointFile).string(),
+             ": is of step ", checkpoint.position.step);
+      return checkpoint;
+    } catch (const Error &error) {
+      warn(at->second.filename().string() + " is skipped: " + error.what());
+    }
+  }
+  return std::nullopt;
+}
+
+/// Out of its place in one step: what is half removed is a leftover.
+static void removeCheckpoint(const fs::path &directory) {
+  fs::path old = directory;
+  old += ".old-" + std::to_string(::getpid());
+  std::error_code error;
+  fs::rename(directory, old, error);
+  fs::remove_all(error ? directory : old, error);
+}
+
+void pruneCheckpoints(const fs::path &run, std::uint64_t step,
+                      std::uint64_t most) {
+  if (!most)
+    return;
+  auto found = checkpointsIn(run);
+  found.erase(found.upper_bound(step), found.end());
+  for (; found.size() > most; found.erase(found.begin()))
+    // Somebody else's of that name is left alone.
+    if (fs::exists(found.begin()->second / kCheckpointFile))
+      removeCheckpoint(found.begin()->second);
+}
+
+void removeLeftovers(const fs::path &run, bool all) {
+  for (auto &path : entriesOf(run)) {
+    std::string name = path.filename().string();
+    auto parts = takeApart(name);
+    if (!parts)
+      continue;
+    bool building = parts->second.starts_with(".tmp-") ||
+                    parts->second.starts_with(".old-");
+    if (building ||
+        (all && parts->second.empty() && fs::exists(path / kCheckpointFile)))
+      removeCheckpoint(path);
+  }
+}
+
+} // namespace llamarun
