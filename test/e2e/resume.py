@@ -18,7 +18,7 @@ import job
 import tool
 
 STEPS, EVERY = 24, 4
-CLOCK = ("seconds", "tokens_per_second")
+CLOCK = ("seconds", "tokens_per_second", "samples_per_second")
 
 
 def read(path):
