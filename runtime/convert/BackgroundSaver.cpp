@@ -88,13 +88,14 @@ void BackgroundSaver::deliver(const std::vector<std::string> &all) {
   completed = std::async(std::launch::async, [this] {
     try {
       this->complete(*current);
-      return true;
     } catch (const std::exception &error) {
       options.warn("the checkpoint of step " +
                    std::to_string(current->checkpoint.position.step) +
                    " was not saved: " + error.what());
       return false;
     }
+    tell(current->checkpoint);
+    return true;
   });
 }
 
@@ -120,6 +121,15 @@ void BackgroundSaver::complete(Save &save) {
   directory.commit(save.checkpoint);
   pruneCheckpoints(options.run, save.checkpoint.position.step,
                    options.totalLimit);
+}
+
+void BackgroundSaver::tell(const Checkpoint &saved) const {
+  try {
+    for (RunObserver *observer : options.observers)
+      observer->onSave(saved.position.step, saved.directory);
+  } catch (const std::exception &error) {
+    options.warn(error.what());
+  }
 }
 
 /// PEFT's files, from those of the ranks: nothing crosses between them for it.

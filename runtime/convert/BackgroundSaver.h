@@ -3,6 +3,7 @@
 
 #include "runtime/convert/OwnParts.h"
 #include "runtime/train/Ranks.h"
+#include "runtime/train/RunObserver.h"
 #include "runtime/train/Saver.h"
 
 #include <cstdint>
@@ -22,6 +23,8 @@ struct SaverOptions {
   std::uint64_t totalSteps = 0; ///< of the adapter: AdaLoRA's total_step
   /// Rank 0's, from a thread of the saver: a save that failed.
   std::function<void(const std::string &)> warn;
+  /// Their onSave() is called, on rank 0; not owned.
+  std::vector<RunObserver *> observers;
 };
 
 /// Writes `checkpoint-<step>`: what TrainingState.h says, PEFT's adapter files
@@ -53,6 +56,7 @@ private:
   };
   std::string write(const Save &save, const OwnParts &own) const;
   void complete(Save &save);
+  void tell(const Checkpoint &saved) const;
   void writeAdapter(const Save &save) const;
   void copyMetrics(const Save &save) const;
 

@@ -1,6 +1,7 @@
 #include "runtime/io/CheckpointFolder.h"
 
 #include "runtime/io/Manifest.h"
+#include "runtime/io/PeftAdapter.h"
 #include "runtime/support/Error.h"
 
 #include <algorithm>
@@ -108,7 +109,21 @@ void pruneCheckpoints(const fs::path &run, std::uint64_t step,
       removeCheckpoint(found.begin()->second);
 }
 
+/// Of the adapter, whose files are written beside their places (AtomicFile.h).
+static void removeTemporaries(const fs::path &run) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (fs::directory_iterator at(run, error), end; !error && at != end;
+       at.increment(error))
+    for (std::string file : {kAdapterConfigFile, kAdapterWeightsFile})
+      if (at->path().filename().string().starts_with(file + ".tmp-"))
+        found.push_back(at->path());
+  for (auto &path : found)
+    fs::remove(path, error);
+}
+
 void removeLeftovers(const fs::path &run, bool all) {
+  removeTemporaries(run);
   for (auto &path : entriesOf(run)) {
     std::string name = path.filename().string();
     auto parts = takeApart(name);

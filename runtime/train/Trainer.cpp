@@ -2,14 +2,14 @@
 
 #include "runtime/data/Sampler.h"
 #include "runtime/io/AtomicFile.h"
-#include "runtime/io/RankGrid.h"
 #include "runtime/support/Error.h"
 #include "runtime/train/AdaLoraState.h"
 #include "runtime/train/AdapterState.h"
 #include "runtime/train/Evaluate.h"
 #include "runtime/train/EvaluationReport.h"
+#include "runtime/train/LossSums.h"
 #include "runtime/train/MaskAgreement.h"
-#include "runtime/train/MetricsLog.h"
+#include "runtime/train/MetricsWriter.h"
 #include "runtime/train/Progress.h"
 #include "runtime/train/StopAgreement.h"
 
@@ -18,7 +18,6 @@
 #include <cmath>
 #include <deque>
 #include <optional>
-#include <span>
 
 namespace llamarun {
 
@@ -60,13 +59,20 @@ public:
         progress(ranks.first() ? options.progress : nullptr,
                  ranks.first() ? options.out : nullptr),
         schedule(budgetSchedule(plan, state.totalSteps)),
+        losses(ranks, plan.task().accumulation() > 1),
         agreement(ranks, options.stopRequested, rider()) {
     if (ranks.first()) {
       makeDirectories(options.outputDir);
       log.emplace(options.outputDir / kMetricsFile, options.metricsSoFar,
                   options.warn);
+      observers = options.observers;
+      observers.insert(observers.begin(), &*log);
     }
-    restoreSums();
+    if (options.sums) {
+      losses.restore(*options.sums);
+      state.tokens = options.sums->tokens;
+      trainSeconds = options.sums->trainSeconds;
+    }
     hyper.totalSteps = static_cast<std::int64_t>(state.totalSteps);
     hyper.warmupSteps =
         options.warmupSteps > 0
@@ -89,17 +95,14 @@ private:
   void startStep(const StepPlan &step);
   void finishStep();
   void collectShares();
-  void restoreSums();
+  double secondsOfRun() const;
   RunningSums sums(bool evaluated) const;
   StopAgreement::Rider rider();
   void compareMasks();
   void logAllocation(const Allocation &allocation,
                      const std::vector<float> &kept);
   void logStep(const StepResult &result);
-  void write(const JsonLine &line) {
-    if (log)
-      log->write(line);
-  }
+  RunMoment now() const { return {state.step, state.epoch}; }
   void evaluate();
   void evaluateAll();
   void save(bool last, bool evaluated);
@@ -120,18 +123,15 @@ private:
   Hyper hyper;
   std::uint64_t perEpoch;
   ProgressState state;
-  std::optional<MetricsLog> log; ///< rank 0's
+  std::optional<MetricsWriter> log;     ///< rank 0's
+  std::vector<RunObserver *> observers; ///< it and others, on rank 0
   Progress progress;
   std::optional<BudgetSchedule> schedule; ///< of AdaLoRA
   MaskAgreement masks;                    ///< those that were not compared yet
+  LossSums losses;
   StopAgreement agreement;
   Clock::time_point start = Clock::now();
   double trainSeconds = 0;
-  // Since the last logged step; over the whole run.
-  double lossSum = 0, allLossSum = 0;
-  double taskLossSum = 0; ///< AdaLoRA, since the last logged step
-  double shareSum = 0;    ///< of this replica's, not yet in the two
-  std::uint64_t lossCount = 0;
   std::uint64_t savedAt = 0;
   bool adapterSaved = false; ///< that of the last step
   /// Put in and not yet looked at, oldest first. state.step counts those that
@@ -160,22 +160,11 @@ void Trainer::checkBatches() const {
     epochSteps(epoch);
 }
 
-/// Completes the sums by what replicas know of their own micro-batches. The
-/// sums are the same on all ranks before and after.
 void Trainer::collectShares() {
-  // One micro-batch a step is what the plan itself adds up.
-  if (ranks.dataRanks() == 1 || plan.task().accumulation() <= 1)
+  if (!losses.exchanges())
     return;
   agreement.settle();
-  auto shares = ranks.gatherNumbers(std::span(&shareSum, 1));
-  shareSum = 0;
-  double sum = 0;
-  for (unsigned rank = 0; rank < ranks.size(); ++rank)
-    if (ranks.leads(rank))
-      sum += shares[rank];
-  lossSum += sum;
-  allLossSum += sum;
-  taskLossSum += sum;
+  losses.collect();
 }
 
 /// What ranks have to say to each other without waiting for it.
@@ -191,35 +180,20 @@ StopAgreement::Rider Trainer::rider() {
   return StopAgreement::both(ofMasks, ofSaver);
 }
 
-void Trainer::restoreSums() {
-  if (!options.sums)
-    return;
-  RunningSums from = *options.sums;
-  if (from.shares.size() != ranks.size())
-    from = from.folded();
-  lossSum = from.loss;
-  taskLossSum = from.taskLoss;
-  allLossSum = from.allLoss;
-  lossCount = from.count;
-  state.tokens = from.tokens;
-  trainSeconds = from.trainSeconds;
-  if (!from.shares.empty())
-    shareSum = from.shares[ranks.rank()];
+double Trainer::secondsOfRun() const {
+  return secondsSince(start) + (options.sums ? options.sums->seconds : 0);
 }
 
 RunningSums Trainer::sums(bool evaluated) const {
-  return {.loss = lossSum,
-          .taskLoss = taskLossSum,
-          .allLoss = allLossSum,
-          .count = lossCount,
-          .tokens = state.tokens,
-          .trainSeconds = trainSeconds,
-          .seconds =
-              secondsSince(start) + (options.sums ? options.sums->seconds : 0),
-          .shares = {shareSum},
-          .samples = training.size(),
-          .evaluated = evaluated,
-          .metricsBytes = log ? log->bytes() : 0};
+  RunningSums sums;
+  losses.store(sums);
+  sums.tokens = state.tokens;
+  sums.trainSeconds = trainSeconds;
+  sums.seconds = secondsOfRun();
+  sums.samples = training.size();
+  sums.evaluated = evaluated;
+  sums.metricsBytes = log ? log->bytes() : 0;
+  return sums;
 }
 
 /// Those that no exchange has taken along yet.
@@ -234,48 +208,36 @@ void Trainer::logAllocation(const Allocation &allocation,
                             const std::vector<float> &kept) {
   if (!ranks.alone())
     masks.add(state.step, kept);
-  if (!log)
+  if (observers.empty())
     return;
+  AllocatedRanks told{now(), static_cast<std::uint64_t>(allocation.budget), {}};
   auto byModule = ranksOf(plan, kept);
-  std::vector<std::pair<std::string, std::uint32_t>> named;
   for (std::uint32_t j = 0; j < byModule.size(); ++j)
-    named.emplace_back(viewOf(plan.adapter().modules()->Get(j)), byModule[j]);
-  RankGrid grid = RankGrid::of(named);
-  JsonLine line;
-  line.add("step", state.step)
-      .add("budget", static_cast<std::uint64_t>(allocation.budget))
-      .add("rank", grid.total())
-      .addRaw("ranks", grid.json());
-  write(line);
+    told.ranks.emplace_back(viewOf(plan.adapter().modules()->Get(j)),
+                            byModule[j]);
+  for (RunObserver *observer : observers)
+    observer->onAllocate(told);
 }
 
 void Trainer::logStep(const StepResult &result) {
   collectShares();
-  if (!std::isfinite(lossSum))
+  LoggedStep told{now()};
+  told.loss = losses.meanLoss();
+  if (!std::isfinite(told.loss))
     fail(ExitCode::Numerics, "step ", state.step, ": loss is ",
-         std::abs(lossSum));
-  double loss = lossSum / static_cast<double>(lossCount);
-  double taskLoss = taskLossSum / static_cast<double>(lossCount);
-  lossSum = taskLossSum = 0;
-  lossCount = 0;
-  JsonLine line;
-  line.add("step", state.step)
-      .add("epoch", state.epoch)
-      .add("loss", static_cast<float>(loss));
+         std::abs(told.loss));
   if (result.taskLoss)
-    line.add("task_loss", static_cast<float>(taskLoss));
-  if (state.budget)
-    line.add("budget", *state.budget);
-  line.add("grad_norm", result.gradNorm)
-      .add("learning_rate", result.learningRate)
-      .add("tokens", state.tokens)
-      .add("seconds", trainSeconds);
-  if (trainSeconds > 0)
-    line.add("tokens_per_second",
-             static_cast<double>(state.tokens) / trainSeconds);
-  write(line);
+    told.taskLoss = losses.meanTaskLoss();
+  losses.restart();
+  told.budget = state.budget;
+  told.gradNorm = result.gradNorm;
+  told.learningRate = result.learningRate;
+  told.tokens = state.tokens;
+  told.seconds = trainSeconds;
+  for (RunObserver *observer : observers)
+    observer->onLog(told);
   ProgressState shown = state;
-  shown.loss = loss;
+  shown.loss = told.loss;
   progress.log(shown);
 }
 
@@ -323,11 +285,7 @@ void Trainer::finishStep() {
   double loss = result.loss + result.share * ranks.dataRanks();
   bool first = state.step == options.firstStep + 1;
   state.loss = first ? loss : 0.95 * state.loss + 0.05 * loss;
-  lossSum += result.loss;
-  allLossSum += result.loss;
-  shareSum += result.share;
-  taskLossSum += result.taskLoss.value_or(0);
-  ++lossCount;
+  losses.add(result);
   if (schedule)
     state.budget = static_cast<std::uint64_t>(allocation.budget);
   if (allocation.allocates())
@@ -354,10 +312,8 @@ void Trainer::evaluateAll() {
     if (!ranks.first())
       continue;
     printEvaluation(options.out, name, result);
-    JsonLine line;
-    line.add("step", state.step).add("epoch", state.epoch);
-    addEvaluation(line, result);
-    write(line);
+    for (RunObserver *observer : observers)
+      observer->onEvaluate(now(), result);
   }
 }
 
@@ -396,19 +352,15 @@ bool Trainer::isDue(When when, std::int64_t every, std::uint64_t step) const {
 
 void Trainer::finish(int signal) {
   collectShares();
-  JsonLine line;
-  line.add("step", state.step)
-      .add("epoch", state.epoch)
-      .add("train_loss",
-           static_cast<float>(
-               allLossSum /
-               static_cast<double>(state.step -
-                                   (options.sums ? 0 : options.firstStep))))
-      .add("tokens", state.tokens);
-  if (signal)
-    line.add("signal", static_cast<std::uint64_t>(signal));
-  line.add("seconds", sums(true).seconds);
-  write(line);
+  RunEnd told{now()};
+  told.loss = static_cast<float>(
+      losses.total() /
+      static_cast<double>(state.step - (options.sums ? 0 : options.firstStep)));
+  told.tokens = state.tokens;
+  told.signal = signal;
+  told.seconds = secondsOfRun();
+  for (RunObserver *observer : observers)
+    observer->onEnd(told);
   if (options.saver) {
     agreement.settle();
     if (!options.saver->finish())

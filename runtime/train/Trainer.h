@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/train/ProgramRunner.h"
+#include "runtime/train/RunObserver.h"
 #include "runtime/train/Saver.h"
 #include "runtime/train/TaskData.h"
 
@@ -42,6 +43,8 @@ struct TrainOptions {
   /// with one a checkpoint; the adapter then at the end alone.
   When save = When::Epoch;
   Saver *saver = nullptr; ///< not owned
+  /// Told what metrics.jsonl is, on rank 0; not owned.
+  std::vector<RunObserver *> observers;
   /// Rank 0's: what the user should know but nothing ends for.
   std::function<void(const std::string &)> warn;
   std::int64_t saveSteps = 500;

@@ -59,23 +59,28 @@ class Runs:
     def __init__(self, args, directory):
         self.args, self.directory, self.plans, self.references = args, directory, {}, {}
 
-    def plan(self, layout):
-        if layout not in self.plans:
-            at = os.path.join(self.directory, "plan-" + layout)
+    def plan(self, name):
+        layout, same = name.removesuffix(" same"), name.endswith(" same")
+        if name not in self.plans:
+            at = os.path.join(self.directory, "plan-" + name.replace(" ", "-"))
             os.mkdir(at)
-            # Dropout and accumulation: random numbers and unfinished sums are part of the state.
-            batch = 1 if layout.startswith("ddp2") else 2
-            self.plans[layout] = tool.compile_plan(
+            # Dropout and accumulation: random numbers and unfinished sums are part of the state. As "same" the
+            # micro-batches of replicas are those of one device: dropout draws by them.
+            replicas = 2 if layout.startswith("ddp2") else 1
+            batch, accumulation = (2, 2 // replicas) if same else (2 // replicas, 2)
+            self.plans[name] = tool.compile_plan(
                 self.args, self.args.model, at, "--task=sst2", "--shard=" + layout, "--max-seq-length=64",
                 "--adapter=lora:r=4,alpha=8,dropout=0.1,targets=all-linear", f"--per-device-batch-size={batch}",
-                "--gradient-accumulation-steps=2")
-        return self.plans[layout]
+                f"--gradient-accumulation-steps={accumulation}")
+        return self.plans[name]
 
     def command(self, layout, out, *flags):
+        mine = ["--threads=1", "--max-train-samples=40", "--max-eval-samples=20", f"--max-steps={STEPS}",
+                "--logging-steps=3", "--eval-strategy=steps", "--eval-steps=8", "--save-strategy=steps",
+                f"--save-steps={EVERY}", "--learning-rate=3e-3"]
+        given = {f.split("=")[0] for f in flags}
         return [self.args.llamarun, "train", self.plan(layout), "--weights", self.args.model, "--data", self.args.data,
-                "--output-dir", out, "--threads=1", "--max-train-samples=40", "--max-eval-samples=20",
-                f"--max-steps={STEPS}", "--logging-steps=3", "--eval-strategy=steps", "--eval-steps=8",
-                "--save-strategy=steps", f"--save-steps={EVERY}", "--learning-rate=3e-3", *flags]
+                "--output-dir", out, *(f for f in mine if f.split("=")[0] not in given), *flags]
 
     def out(self, name):
         path = os.path.join(self.directory, name)
@@ -146,10 +151,13 @@ def check_faults(runs, shim, log):
               log).wait(timeout=120)
     calls = job.text(count)
     assert all(calls.count(c) > 1 for c in "wfr"), calls
-    total = 0
+    total, turn = 0, 0
     for call in ("write", "fsync", "rename"):
         for k in range(1, calls.count(call[0]) + 1):
             for how in ("enospc", "kill"):
+                turn += 1
+                if turn % runs.args.every:
+                    continue
                 fault(runs, "ddp1", {**base, "FAILING_CALL": call, "FAILING_AT": str(k), "FAILING_HOW": how}, reference,
                       log)
                 total += 1
@@ -199,7 +207,7 @@ def check_choice(runs, log):
     # In another layout the losses are those, but for rounding.
     other = runs.out("other")
     shutil.copytree(os.path.join(out, f"checkpoint-{STEPS - 2 * EVERY}"), os.path.join(other, "checkpoint-16"))
-    for layout in ("tp2", "ddp2"):
+    for layout in ("tp2", "ddp2 same"):
         there = runs.out("there")
         tool.run(*runs.command(layout, there, "--resume=" + other))
         for ours, theirs in zip(metrics(os.path.join(there, "metrics.jsonl")), reference[1], strict=True):
@@ -215,9 +223,11 @@ def main():
     p.add_argument("--kills", type=int, default=6, help="at least so many in all")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--shim", help="failing_files.so; without it no faults")
+    p.add_argument("--every", type=int, default=1, help="of the calls of a save only each so manieth fails")
+    p.add_argument("--scratch", help="folder for the runs")
     args = p.parse_args()
     draw = random.Random(args.seed)
-    with tool.scratch() as directory:
+    with tool.scratch(args.scratch) as directory:
         runs, log = Runs(args, directory), os.path.join(directory, "log")
         check_choice(runs, log)
         check_stop(runs, log)

@@ -258,8 +258,8 @@ int runTrain(TrainFlags &flags) {
     options.saver = &saver.emplace(
         *session, ranks,
         SaverOptions{options.outputDir, flags.saveTotalLimit, options.baseModel,
-                     totalSteps(*plan, training.size(), options),
-                     printWarning});
+                     totalSteps(*plan, training.size(), options), printWarning,
+                     options.observers});
   ProgramRunner runner(*session, seed, ranks);
   TrainOutcome outcome =
       train(*session, runner, task.glue(), training, evaluation, options);
