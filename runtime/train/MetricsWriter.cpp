@@ -11,7 +11,7 @@ static JsonLine lineOf(const RunMoment &moment) {
   return line;
 }
 
-void MetricsWriter::onLog(const LoggedStep &step) {
+void LineObserver::onLog(const LoggedStep &step) {
   JsonLine line = lineOf(step);
   line.add("loss", static_cast<float>(step.loss));
   if (step.taskLoss)
@@ -25,33 +25,33 @@ void MetricsWriter::onLog(const LoggedStep &step) {
   if (step.seconds > 0)
     line.add("tokens_per_second",
              static_cast<double>(step.tokens) / step.seconds);
-  log.write(line);
+  write(line);
 }
 
-void MetricsWriter::onAllocate(const AllocatedRanks &allocated) {
+void LineObserver::onAllocate(const AllocatedRanks &allocated) {
   RankGrid grid = RankGrid::of(allocated.ranks);
   JsonLine line;
   line.add("step", allocated.step)
       .add("budget", allocated.budget)
       .add("rank", grid.total())
       .addRaw("ranks", grid.json());
-  log.write(line);
+  write(line);
 }
 
-void MetricsWriter::onEvaluate(const RunMoment &moment,
-                               const Evaluation &result) {
+void LineObserver::onEvaluate(const RunMoment &moment,
+                              const Evaluation &result) {
   JsonLine line = lineOf(moment);
   addEvaluation(line, result);
-  log.write(line);
+  write(line);
 }
 
-void MetricsWriter::onEnd(const RunEnd &end) {
+void LineObserver::onEnd(const RunEnd &end) {
   JsonLine line = lineOf(end);
   line.add("train_loss", end.loss).add("tokens", end.tokens);
   if (end.signal)
     line.add("signal", static_cast<std::uint64_t>(end.signal));
   line.add("seconds", end.seconds);
-  log.write(line);
+  write(line);
 }
 
 } // namespace llamarun

@@ -3,10 +3,10 @@
 #include "runtime/convert/TrainingState.h"
 #include "runtime/support/Error.h"
 #include "runtime/train/AdapterState.h"
-#include "runtime/train/Elements.h"
 #include "runtime/train/Trainer.h"
 #include "tools/llamarun/Command.h"
 #include "tools/llamarun/Resume.h"
+#include "tools/llamarun/RunRecords.h"
 #include "tools/llamarun/StopSignal.h"
 
 #include <cstdio>
@@ -22,6 +22,7 @@ struct TrainFlags {
   TrainOptions options;
   std::string data, validation, outputDir, initFrom, saveCheckpoint;
   ResumeFlag resume;
+  RunRecords records;
   std::uint64_t saveTotalLimit = 0;
   std::int64_t seed = 42;
   std::optional<std::int64_t> dataSeed;
@@ -138,6 +139,8 @@ void addReportFlags(CLI::App &app, TrainFlags &flags) {
                  "step always have one")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_option("--logging-dir", flags.records.loggingDir,
+                 "Also write TensorBoard events there; default: none");
   addWhen(app, "--eval-strategy", o.evaluate, "When to evaluate");
   app.add_option("--eval-steps", o.evalSteps,
                  "Steps between evaluations by steps")
@@ -184,18 +187,12 @@ Dealing sharesOf(const TrainFlags &flags, const Ranks &ranks) {
 void printJob(Session &session, const Dataset &training,
               const TrainOptions &options, const Ranks &ranks) {
   const Plan &plan = session.plan();
-  std::uint64_t trainable = 0;
-  for (std::size_t i = 0; i < plan.tensorCount(); ++i)
-    if (plan.tensor(i).role() == fb::Role::Parameter)
-      trainable += elementsOf(ranks.slice(plan, plan.tensor(i)).whole);
-  std::string devices = session.device().name();
-  if (!ranks.alone())
-    devices = std::to_string(ranks.size()) + " x " + devices;
   std::printf("%s: %zu examples, %llu steps, %llu trainable parameters, %s\n",
               std::string(viewOf(plan.task().name())).c_str(), training.size(),
               static_cast<unsigned long long>(
                   totalSteps(plan, training.size(), options)),
-              static_cast<unsigned long long>(trainable), devices.c_str());
+              static_cast<unsigned long long>(trainableOf(plan, ranks)),
+              devicesOf(session, ranks).c_str());
   std::fflush(stdout);
 }
 
@@ -248,8 +245,10 @@ int runTrain(TrainFlags &flags) {
     if (auto from = flags.resume.choose(options.outputDir, ranks);
         !from.empty())
       resumeFrom(from, *session, ranks, training.size(), options);
-  if (ranks.first())
+  if (ranks.first()) {
+    flags.records.start(*session, ranks, training.size(), options);
     printJob(*session, training, options, ranks);
+  }
 
   watchStopSignals();
   options.stopRequested = stopSignal;
@@ -287,6 +286,7 @@ void addTrain(CLI::App &app, Command &command) {
   addReportFlags(*sub, *flags);
   sub->callback([&command, flags, sub] {
     flags->resume.given = sub->count("--resume") > 0;
+    flags->records.settings = settingsOf(*sub);
     command = [flags] { return runTrain(*flags); };
   });
 }
