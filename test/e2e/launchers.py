@@ -44,15 +44,15 @@ class Launches:
         out = os.path.join(self.directory, f"out{self.count}")
         return job.train(self.args, plan or self.plan, out, *STEPS), out
 
-    def run(self, environments, codes, plans=None, has=()):
-        """One process for each environment, all with the same output directory; returns it."""
+    def run(self, environments, codes, plans=None, has=(), flags=None):
+        """One process for each environment, all with the same output directory; returns it. `flags` of each."""
         command, out = self.command()
         logs = [f"{out}.log{r}" for r in range(len(environments))]
         processes = []
         for r, environment in enumerate(environments):
             if plans:
                 command[2] = plans[r]
-            processes.append(job.start(command, environment, logs[r]))
+            processes.append(job.start(command + (flags[r] if flags else []), environment, logs[r]))
         ended = [p.wait(timeout=120) for p in processes]
         if ended != codes:
             fail(f"exit codes {ended} instead of {codes}", *logs)
@@ -67,7 +67,7 @@ class Launches:
         log = out + ".log"
         code = job.start([*command, *training], log=log).wait(timeout=120)
         if code:
-            fail(f"{command[0]}: exit code {code}", log)
+            fail(f"{command[0] if command else 'llamarun'}: exit code {code}", log)
         return out
 
 
@@ -132,6 +132,15 @@ def main():
                      has=["rank 1 (host", "do not run the same", "plan "])
         launches.run(by_hand(3, free_port()), [2, 2, 2], has=["is for 2 devices (dp 2)", "this job has 3 ranks"])
         launches.run([{"RANK": "0"}], [2], has=["WORLD_SIZE"])
+        launches.run(by_hand(2, free_port()), [2, 2], flags=[["--seed=7"], ["--seed=8", "--warmup-steps=2"]],
+                     has=["not told the same", "--seed is 7 on rank 0; 8 on rank 1",
+                          "--warmup-steps is 0 on rank 0; 2 on rank 1"])
+        launches.run(by_hand(2, free_port()), [2, 2], flags=[[], ["--max-train-samples=50"]],
+                     has=["--data (train) is", " examples with hash", "on rank 0; 50 examples"])
+        # How a host is used, and how a number is written, is its own affair.
+        same = launches.run(by_hand(2, free_port()), [0, 0], flags=[["--threads=1"], ["--adam-epsilon=0.00000001"]])
+        if adapter(same) != expected:
+            fail("with one host's own flags: another adapter")
         # An error of one rank ends all with its code and words.
         command, out = launches.command()
         logs = [out + ".log0", out + ".log1"]

@@ -59,6 +59,8 @@ int runBench(BenchFlags &flags) {
     fail(ExitCode::Usage, "--data: ", plan->path(),
          " has a program that its model brought; inputs are drawn");
   Dataset data = own ? Dataset{} : dataFor(flags, plan);
+  Ranks ranks = flags.device.ranks(*plan);
+  flags.device.agree(ranks, fingerprintsOf({data}));
   auto seed = static_cast<std::uint64_t>(flags.seed);
   auto start = Clock::now();
   auto session = flags.device.open(plan, seed);
@@ -70,7 +72,6 @@ int runBench(BenchFlags &flags) {
   context.lengths = own                  ? "of the program"
                     : flags.data.empty() ? flags.lengths
                                          : flags.data;
-  Ranks ranks = flags.device.ranks(*plan);
   ProgramRunner runner(*session, seed, ranks);
   BenchResult result =
       own ? benchProgram(*session, ranks, seed, flags.options)

@@ -7,17 +7,20 @@
 #include "runtime/support/Error.h"
 #include "runtime/train/Initialize.h"
 #include "runtime/train/LoadWeights.h"
+#include "runtime/train/MetricsLog.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <map>
 #include <optional>
+#include <set>
 #include <thread>
 
 namespace llamarun {
 
 void DeviceFlags::addTo(CLI::App &app) {
+  command = &app;
   app.add_option("plan", plan, "Plan made by llamac")->required();
   app.add_option("--weights", weights,
                  "Hugging Face directory: config.json, safetensors, tokenizer; "
@@ -101,6 +104,40 @@ unsigned DeviceFlags::threadCount() const {
   return std::max(1u, std::thread::hardware_concurrency() / local);
 }
 
+/// What a number means, however it is written: 1e-3 is 0.001.
+static std::string canonical(const std::string &text) {
+  double value = 0;
+  const char *end = text.data() + text.size();
+  auto [rest, error] = std::from_chars(text.data(), end, value);
+  return error == std::errc() && rest == end ? shortest(value) : text;
+}
+
+void DeviceFlags::agree(const Ranks &ranks, Settings settings) const {
+  // Where files are and how a host is used; what the files hold is compared,
+  // and rank 0 alone writes.
+  static const std::set<std::string> kOfTheHost{
+      "plan",         "--weights",       "--tokenizer",
+      "--threads",    "--device-memory", "--gpu",
+      "--tune",       "--tune-file",     "--timeout",
+      "--debug-sync", "--data",          "--validation-file",
+      "--init-from",  "--adapter",       "--resume",
+      "--output-dir", "--logits-out",    "--overwrite-output-dir",
+      "--json",       "--trace",         "--save-checkpoint"};
+  for (const CLI::Option *option : command->get_options()) {
+    auto name = option->get_name();
+    if (kOfTheHost.contains(name))
+      continue;
+    std::string value;
+    for (auto &word : option->results())
+      value += (value.empty() ? "" : ",") + canonical(word);
+    if (option->empty())
+      value = canonical(option->get_default_str());
+    if (!value.empty())
+      settings[name] = value;
+  }
+  agreeOnSettings(settings, ranks);
+}
+
 /// A launcher may have given each rank a GPU of its own to see.
 static bool seesOneGpu() {
   auto visible = processEnvironment()("CUDA_VISIBLE_DEVICES");
@@ -126,6 +163,12 @@ std::unique_ptr<Session> DeviceFlags::open(std::shared_ptr<const Plan> loaded,
     weightSeed = seedOf(weights);
   else
     checkpoint = HfCheckpoint::open(weights);
+  Ranks here = ranks(*loaded);
+  if (!here.alone())
+    agreeOnSettings(
+        {{"--weights", checkpoint ? fingerprintOf(*checkpoint)
+                                  : "random:" + std::to_string(weightSeed)}},
+        here);
   DeviceOptions options;
   options.threads = threadCount();
   options.ordinal = ordinal();
@@ -135,7 +178,6 @@ std::unique_ptr<Session> DeviceFlags::open(std::shared_ptr<const Plan> loaded,
     std::fprintf(stderr, "llamarun: %s\n", text.c_str());
   };
   auto device = createDevice(viewOf(loaded->target().kind()), options);
-  Ranks here = ranks(*loaded);
   Communicators *communicators =
       job ? &job->makeCommunicators(*loaded, *device) : nullptr;
   auto session = std::make_unique<Session>(

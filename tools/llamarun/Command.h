@@ -9,6 +9,7 @@
 #include "runtime/executor/Session.h"
 #include "runtime/plan/Plan.h"
 #include "runtime/train/Ranks.h"
+#include "runtime/train/SettingsAgreement.h"
 #include "tools/llamarun/Job.h"
 
 #include <CLI/CLI.hpp>
@@ -40,7 +41,8 @@ struct DeviceFlags {
   Tune tune = Tune::Load;
   std::string tuneFile; ///< empty: beside the plan
   bool debugSync = false;
-  double timeout = 60; ///< seconds
+  double timeout = 60;               ///< seconds
+  const CLI::App *command = nullptr; ///< that these are flags of
   /// Of the loaded plan; its ranks, with one device this process alone.
   mutable std::shared_ptr<Job> job;
 
@@ -61,6 +63,10 @@ struct DeviceFlags {
   unsigned threadCount() const;
   /// This process in the grid of `plan`, for the training loop.
   Ranks ranks(const Plan &plan) const;
+  /// Compares this rank's flags, and what else is given, with the others';
+  /// those that are a host's own affair (paths, threads, ...) may differ.
+  /// \throws as agreeOnSettings().
+  void agree(const Ranks &ranks, Settings others = {}) const;
   /// The GPU that this rank takes.
   unsigned ordinal() const;
 

@@ -32,6 +32,11 @@ int runEval(const EvalFlags &flags) {
   for (Split split : splits)
     data.push_back(task.load(split, flags.maxSamples));
 
+  if (!ranks.alone()) {
+    Settings settings = fingerprintsOf(data);
+    settings["--adapter"] = fingerprintOfAdapter(flags.adapter);
+    flags.device.agree(ranks, settings);
+  }
   auto session = flags.device.open(plan, 0);
   loadAdapter(*session, flags.adapter, ranks);
   ProgramRunner runner(*session, 0, ranks);

@@ -184,6 +184,21 @@ Dealing sharesOf(const TrainFlags &flags, const Ranks &ranks) {
   return dealing;
 }
 
+void agree(const TrainFlags &flags, const Ranks &ranks, const Dataset &training,
+           const std::vector<Dataset> &evaluation) {
+  if (ranks.alone())
+    return;
+  Settings settings = fingerprintsOf(evaluation);
+  settings.merge(fingerprintsOf({training}));
+  if (flags.resume.given)
+    settings["--resume"] = "given";
+  if (!flags.initFrom.empty())
+    settings["--init-from"] = fingerprintOfAdapter(flags.initFrom);
+  if (!flags.saveCheckpoint.empty())
+    settings["--save-checkpoint"] = "given";
+  flags.device.agree(ranks, settings);
+}
+
 void printJob(Session &session, const Dataset &training,
               const TrainOptions &options, const Ranks &ranks) {
   const Plan &plan = session.plan();
@@ -235,6 +250,7 @@ int runTrain(TrainFlags &flags) {
                 flags.device.threadCount(), [ranks] { ranks.progress(); });
   Dataset training = task.load(Split::Train, flags.maxTrainSamples);
   auto evaluation = loadEvaluation(flags, plan, task);
+  agree(flags, ranks, training, evaluation);
   auto seed = options.seed;
   auto session = flags.device.open(plan, seed);
   if (!flags.initFrom.empty())
