@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Each way to start the ranks trains the same: llamarun alone, variables by hand, srun's, mpirun's and torchrun's.
 
-mpirun and torchrun run if they are installed; the environment that srun and mpirun give their tasks is made by hand in
-any case. What does not go together is refused before the first step.
+mpirun and torchrun run if they are installed, srun where a cluster answers; the environment that srun and mpirun give their
+tasks is made by hand in any case. What does not go together is refused before the first step.
 """
 import importlib.util
 import os
 import shutil
 import socket
+import subprocess
 import sys
 
 import job
@@ -126,6 +127,12 @@ def main():
             ran.append("mpirun")
             if adapter(launches.launcher("mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2")) != expected:
                 fail("mpirun: another adapter")
+
+        if shutil.which("srun") and subprocess.run(["srun", "--immediate=5", "-n2", "true"], capture_output=True,
+                                                   check=False).returncode == 0:
+            ran.append("srun")
+            if adapter(launches.launcher("srun", "-n2")) != expected:
+                fail("srun: another adapter")
 
         # Refused before the first step, by name.
         launches.run(by_hand(2, free_port()), [3, 3], plans=[plans["ddp2"], plans["other"]],
