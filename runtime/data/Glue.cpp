@@ -119,8 +119,10 @@ GlueData readGlue(const std::filesystem::path &root, GlueTask task,
       blankLine = blankLine ? blankLine : reader.lineNumber();
       continue;
     }
-    if (blankLine)
+    // QQP's questions hold line ends: what a row is broken into may be empty.
+    if (blankLine && !skip)
       fail(ExitCode::BadInput, reader.name(), ":", blankLine, ": blank line");
+    blankLine = 0;
     std::vector<std::string_view> fields = splitTabs(line);
     if (fields.size() < at.needed()) {
       if (!skip)

@@ -87,8 +87,9 @@ struct GlueData {
 /// order mark, CRLF, a missing last newline and blank lines at the end are
 /// fine, columns beyond those needed are ignored. Throws BadInput: "file:line:
 /// ..." for a row that lacks columns (dropped and counted in QQP's train and
-/// dev), a label that is none, NUL and invalid UTF-8; "file:1: ..." for a
-/// header without a needed column; and if the file is absent or holds no rows.
+/// dev, and what is blank there too), a blank line between rows, a label that
+/// is none, NUL and invalid UTF-8; "file:1: ..." for a header without a needed
+/// column; and if the file is absent or holds no rows.
 GlueData readGlue(const std::filesystem::path &root, GlueTask task,
                   Split split);
 

@@ -3,16 +3,25 @@
 #include "runtime/support/Error.h"
 
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <string>
 
 namespace llamarun {
 
 void printEvaluation(std::FILE *out, std::string_view task,
-                     const Evaluation &evaluation) {
-  for (auto &[metric, value] : evaluation.metrics)
-    std::fprintf(out, "%s %s %s = %.6g\n", std::string(task).c_str(),
-                 evaluation.split.c_str(), metric.c_str(), value);
+                     const Evaluation &evaluation, std::FILE *errors) {
+  std::string name(task);
+  for (auto &[metric, value] : evaluation.metrics) {
+    std::fprintf(out, "%s %s %s = %.6g\n", name.c_str(),
+                 evaluation.split.c_str(), metric.c_str(),
+                 std::isnan(value) ? std::nan("") : value); // never "-nan"
+    if (std::isnan(value) && metric != "combined_score")
+      std::fprintf(errors,
+                   "llamarun: warning: %s %s: %s is undefined, for all "
+                   "predictions or all labels are the same\n",
+                   name.c_str(), evaluation.split.c_str(), metric.c_str());
+  }
   if (std::fflush(out))
     fail(ExitCode::Storage, "standard output: ", std::strerror(errno));
 }

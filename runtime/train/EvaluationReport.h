@@ -10,9 +10,9 @@
 namespace llamarun {
 
 /// Prints "<task> <split> <metric> = <value>" for each metric, six significant
-/// digits ("nan" where a correlation is undefined).
+/// digits; "nan" where a correlation is undefined, with a warning to `errors`.
 void printEvaluation(std::FILE *out, std::string_view task,
-                     const Evaluation &evaluation);
+                     const Evaluation &evaluation, std::FILE *errors = stderr);
 
 /// Adds "split", "eval_<metric>", "eval_samples", and of the clock "seconds"
 /// and "samples_per_second".

@@ -102,11 +102,15 @@ TEST_F(Glue, DropsShortRowsOfQqpButNotOfItsTest) {
       "\n";
   GlueData data =
       read("QQP/train.tsv",
-           header + "1\t1\t2\tA?\tB?\t1\n2\t1\t2\tbroken\n3\t1\t2\tC?\tD?\t0\n",
+           header + "1\t1\t2\tA?\tB?\t1\n2\t1\t2\tbroken\n\nby lines\tE?\t1\n"
+                    "3\t1\t2\tC?\t\t0\n",
            GlueTask::Qqp);
   ASSERT_EQ(data.examples.size(), 2u);
-  EXPECT_EQ(data.skipped, 1u);
-  expectExample(data.examples[1], "C?", "D?", 0, 4);
+  EXPECT_EQ(data.skipped, 2u);
+  EXPECT_EQ(data.examples[1].a, "C?");
+  EXPECT_EQ(data.examples[1].b, ""); // empty is not missing
+  EXPECT_TRUE(data.examples[1].hasPair);
+  EXPECT_EQ(data.examples[1].line, 6);
   const std::string test = "id\tquestion1\tquestion2\n0\tA?\tB?\n";
   data = read("QQP/test.tsv", test, GlueTask::Qqp, Split::Test);
   expectExample(data.examples.at(0), "A?", "B?", kNone, 2);

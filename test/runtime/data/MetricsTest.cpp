@@ -1,5 +1,6 @@
 #include "runtime/data/Metrics.h"
 
+#include "test/runtime/data/MetricCases.h"
 #include "test/runtime/data/TestFiles.h"
 
 #include <cmath>
@@ -8,26 +9,32 @@ using namespace llamarun;
 using namespace llamarun::test;
 using nlohmann::json;
 
-// Expected values: scikit-learn and SciPy, see make_golden.py.
+static void expectMetric(double value, const json &expected) {
+  if (expected.is_null())
+    EXPECT_TRUE(std::isnan(value)) << value;
+  else
+    EXPECT_NEAR(value, expected.get<double>(), 1e-9);
+}
+
+// Expected values: scikit-learn and SciPy, see metric_cases.py.
 TEST(Metrics, AgreeWithReferences) {
   json golden =
       readJson(std::filesystem::path(TEST_DATA_DIR) / "metrics.golden.json");
-  ASSERT_EQ(golden["classes"].size(), 6u);
+  ASSERT_EQ(golden["classes"].size(), 25u);
   for (const json &c : golden["classes"]) {
-    auto p = c["predictions"].get<std::vector<int32_t>>();
-    auto y = c["labels"].get<std::vector<int32_t>>();
-    EXPECT_NEAR(accuracy(p, y), c["accuracy"].get<double>(), 1e-12);
-    EXPECT_NEAR(matthewsCorrelation(p, y), c["matthews"].get<double>(), 1e-12);
-    if (c.contains("f1")) {
-      EXPECT_NEAR(f1Score(p, y), c["f1"].get<double>(), 1e-12);
-    }
+    SCOPED_TRACE(c["name"]);
+    MetricCase<int32_t> m(c);
+    expectMetric(accuracy(m.predictions, m.labels), c["accuracy"]);
+    expectMetric(matthewsCorrelation(m.predictions, m.labels), c["matthews"]);
+    if (c.contains("f1"))
+      expectMetric(f1Score(m.predictions, m.labels), c["f1"]);
   }
-  ASSERT_EQ(golden["scores"].size(), 4u);
+  ASSERT_EQ(golden["scores"].size(), 27u);
   for (const json &c : golden["scores"]) {
-    auto p = c["predictions"].get<std::vector<double>>();
-    auto y = c["labels"].get<std::vector<double>>();
-    EXPECT_NEAR(pearsonCorrelation(p, y), c["pearson"].get<double>(), 1e-9);
-    EXPECT_NEAR(spearmanCorrelation(p, y), c["spearman"].get<double>(), 1e-9);
+    SCOPED_TRACE(c["name"]);
+    MetricCase<double> m(c);
+    expectMetric(pearsonCorrelation(m.predictions, m.labels), c["pearson"]);
+    expectMetric(spearmanCorrelation(m.predictions, m.labels), c["spearman"]);
   }
 }
 

@@ -1,13 +1,10 @@
-"""Makes tokenizers.golden.json and metrics.golden.json: what the reference libraries say.
+"""Makes tokenizers.golden.json: what the reference library says. (metric_cases.py makes metrics.golden.json.)
 
-  pip install tokenizers==0.23.3 scikit-learn==1.9.1 scipy==1.17.1 && python make_golden.py
+  pip install tokenizers==0.23.3 && python make_golden.py
 
 Tokenizers are trained here on a few made-up sentences; their cases are random strings from a seed.
 """
 import json, random
-import numpy
-from scipy.stats import pearsonr, spearmanr
-from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 SPLIT = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|"
@@ -111,22 +108,6 @@ def tokenizer_cases(name, document, rnd):
     return out
 
 
-def metric_cases(rnd):
-    classes, scores = [], []
-    for n, k, bias in [(1, 2, 0.5), (7, 2, 0.5), (200, 2, 0.7), (200, 3, 0.6), (50, 2, 1.0), (9, 2, 0.0)]:
-        y = [rnd.randrange(k) for _ in range(n)]
-        p = [v if rnd.random() < bias else rnd.randrange(k) for v in y]
-        case = dict(predictions=p, labels=y, accuracy=accuracy_score(y, p), matthews=float(matthews_corrcoef(y, p)))
-        if k == 2:
-            case["f1"] = float(f1_score(y, p, zero_division=0))
-        classes.append(case)
-    for n, step in [(2, 0.1), (10, 1.0), (300, 0.01), (300, 1.0)]:
-        y = [round(rnd.uniform(0, 5) / step) * step for _ in range(n)]
-        p = [round((v + rnd.gauss(0, 1)) / step) * step + 1000 for v in y]
-        scores.append(dict(predictions=p, labels=y, pearson=float(pearsonr(p, y)[0]), spearman=float(spearmanr(p, y)[0])))
-    return dict(classes=classes, scores=scores)
-
-
 def write(name, value):
     with open(name, "w", encoding="utf-8") as file:
         json.dump(value, file, ensure_ascii=True, separators=(",", ":"))
@@ -140,4 +121,3 @@ if __name__ == "__main__":
     documents += [(f"split-{b}-{i}", splits(b, i)) for b, i in [("Removed", False), ("Isolated", True), ("MergedWithPrevious", False),
                                                                 ("MergedWithNext", False), ("Contiguous", False)]]
     write("tokenizers.golden.json", [tokenizer_cases(n, d, rnd) for n, d in documents])
-    write("metrics.golden.json", metric_cases(rnd))

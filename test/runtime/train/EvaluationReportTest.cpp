@@ -2,6 +2,7 @@
 
 #include "test/runtime/train/TrainTestFiles.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace llamarun {
@@ -26,6 +27,30 @@ TEST(EvaluationReport, Lines) {
   std::fclose(file);
   EXPECT_EQ(contents(directory / "out"),
             "sst2 dev loss = 0.5\nsst2 dev accuracy = 0.666667\n");
+}
+
+// Constant predictions: SciPy warns and says nan, whatever NaN's sign is.
+TEST(EvaluationReport, UndefinedCorrelations) {
+  Evaluation evaluation;
+  evaluation.split = "dev";
+  double nan = std::nan("");
+  evaluation.metrics = {
+      {"pearson", -nan}, {"spearmanr", 0.5}, {"combined_score", nan}};
+  JsonLine line;
+  addEvaluation(line, evaluation);
+  EXPECT_TRUE(nlohmann::json::parse(line.str())["eval_pearson"].is_null());
+  TestDirectory directory;
+  std::FILE *file = std::fopen((directory / "out").c_str(), "w");
+  std::FILE *errors = std::fopen((directory / "errors").c_str(), "w");
+  printEvaluation(file, "stsb", evaluation, errors);
+  std::fclose(file);
+  std::fclose(errors);
+  EXPECT_EQ(contents(directory / "out"),
+            "stsb dev pearson = nan\nstsb dev spearmanr = 0.5\n"
+            "stsb dev combined_score = nan\n");
+  EXPECT_EQ(contents(directory / "errors"),
+            "llamarun: warning: stsb dev: pearson is undefined, for all "
+            "predictions or all labels are the same\n");
 }
 
 } // namespace
