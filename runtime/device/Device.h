@@ -15,6 +15,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "runtime/device/DeviceTrace.h"
 #include "runtime/plan/plan_generated.h"
 
 #include <array>
@@ -234,6 +235,17 @@ public:
   virtual void run(Graph &graph) = 0;
   /// Waits for all work.
   virtual void synchronize() = 0;
+
+  // --- times ----------------------------------------------------------------
+  /// Whose work is put in from now on, in what a trace tells of graphs.
+  virtual void tagWork(WorkTag tag) {}
+  /// One at a time, made before the graphs that it is to see are captured. Null
+  /// where the device keeps no times; then `why` says what is missing.
+  virtual std::unique_ptr<DeviceTrace> makeTrace(std::string &why) {
+    why = "devices of kind '" + std::string(kind()) + "' keep no times";
+    return nullptr;
+  }
+
   /// Work that is under way may never end, because a peer is lost: from now on
   /// nothing is freed and no destructor waits. The process is about to end.
   virtual void abandon() noexcept {}

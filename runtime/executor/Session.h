@@ -5,6 +5,7 @@
 #include "runtime/device/Device.h"
 #include "runtime/executor/Staging.h"
 #include "runtime/plan/Plan.h"
+#include "runtime/trace/HostTrace.h"
 
 #include <array>
 #include <cstddef>
@@ -137,6 +138,12 @@ public:
   std::vector<double> timeRuns(const fb::Program &program, unsigned warmup,
                                unsigned repeats);
 
+  /// Tells `trace` what the host does from now on; null: nobody. Not owned.
+  void traceHost(HostTrace *trace) { theHostTrace = trace; }
+  HostTrace *hostTrace() const { return theHostTrace; }
+  /// Of a program of the plan: its place there, as in workTag().
+  std::uint32_t indexOf(const fb::Program &program) const;
+
   /// Bytes really allocated, as the device counts them; inspect and --report
   /// predict the same numbers from the plan.
   std::uint64_t allocatedBytes(fb::Category category) const {
@@ -160,6 +167,7 @@ private:
   std::unordered_set<const fb::Program *> preparedSteps;
   std::unordered_map<const fb::Program *, std::string> collectiveTitles;
   SessionOptions options;
+  HostTrace *theHostTrace = nullptr;
   struct Layouts {
     StagingLayout inputs, outputs;
   };

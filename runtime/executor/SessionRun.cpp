@@ -99,6 +99,7 @@ Graph &Session::graphOf(const fb::Program &program) {
     for (std::uint32_t j = 0; j < sizeOf(step->waits()); ++j)
       waited.insert(step->waits()->Get(j));
 
+  auto number = indexOf(program);
   prepareSteps(program); // may drop the other programs' graphs
   std::unordered_map<std::uint32_t, EventId> events;
   theDevice->beginCapture(program.streams());
@@ -106,6 +107,7 @@ Graph &Session::graphOf(const fb::Program &program) {
     forEachStep(program, false,
                 [&](std::uint32_t i, const StepContext &context) {
                   auto &step = context.step;
+                  theDevice->tagWork(workTag(number, i));
                   for (std::uint32_t j = 0; j < sizeOf(step.waits()); ++j)
                     theDevice->waitEvent(step.stream(),
                                          events.at(step.waits()->Get(j)));
@@ -115,13 +117,22 @@ Graph &Session::graphOf(const fb::Program &program) {
                 });
   } catch (...) {
     // The device must not stay in capture, and what went wrong first counts.
+    theDevice->tagWork(kNoTag);
     try {
       theDevice->endCapture();
     } catch (const Error &) {
     }
     throw;
   }
+  theDevice->tagWork(kNoTag);
   return *(graphs[&program] = theDevice->endCapture());
+}
+
+std::uint32_t Session::indexOf(const fb::Program &program) const {
+  std::uint32_t i = 0;
+  while (&thePlan->program(i) != &program)
+    ++i;
+  return i;
 }
 
 const std::string &Session::collectivesOf(const fb::Program &program) {

@@ -89,6 +89,8 @@ RunSlot &Session::slotFor(const fb::Program &program) {
   current->program = &program;
   current->launched = false;
   current->written.assign(layoutsOf(program).inputs.values.size(), false);
+  if (theHostTrace)
+    theHostTrace->runBegins();
   theDevice->record(*current->begin, 0);
   return *current;
 }
@@ -103,6 +105,7 @@ void Session::writeInput(const fb::Program &program, std::string_view name,
 }
 
 void Session::uploadInputs(RunSlot &slot) {
+  HostSpan span(theHostTrace, HostLane::Main, "send inputs");
   auto &layout = layoutsOf(*slot.program).inputs;
   auto send = [&](DeviceRange device, std::uint64_t at) {
     theDevice->enqueueRowsToDevice(device.pointer, device.bytes,
@@ -132,14 +135,20 @@ PendingRun Session::run(const fb::Program &program) {
   if (graph && options.communicators && theDevice->isAsynchronous() &&
       !collectivesOf(program).empty())
     options.communicators->launched(collectivesOf(program));
-  if (graph)
-    theDevice->run(*graph);
-  else
-    runStepByStep(program);
+  {
+    HostSpan span(theHostTrace, HostLane::Main,
+                  theDevice->isAsynchronous() ? "launch" : "run");
+    if (graph)
+      theDevice->run(*graph);
+    else
+      runStepByStep(program);
+  }
   for (auto &group : layoutsOf(program).outputs.groups)
     theDevice->enqueueFromDevice(slot.outputs.at(group.at),
                                  group.device.pointer, group.device.bytes);
   theDevice->record(*slot.done, 0);
+  if (theHostTrace)
+    theHostTrace->ran(indexOf(program));
   slot.launched = true;
   current = nullptr;
   last = &slot;
@@ -165,6 +174,8 @@ void Session::readOutput(const fb::Program &program, std::string_view name,
 static constexpr auto kLook = std::chrono::microseconds(20);
 
 void Session::waitFor(Mark &mark) {
+  HostSpan span(theDevice->isAsynchronous() ? theHostTrace : nullptr,
+                HostLane::Main, "wait");
   auto *communicators = options.communicators;
   if (!communicators || !theDevice->isAsynchronous())
     return theDevice->wait(mark);

@@ -178,6 +178,8 @@ BenchResult benchTraining(Session &session, ProgramRunner &runner,
           return i < theirs.size() && theirs[i] == '1';
         }))
       order.push_back(i);
+  if (options.watch)
+    options.watch->prepares();
   auto start = Clock::now();
   for (auto i : order) {
     session.prepare(*costs[i].last);
@@ -207,6 +209,9 @@ BenchResult benchTraining(Session &session, ProgramRunner &runner,
     for (auto &batch : steps[i])
       result.samples += batch.size();
     double took = step.seconds();
+    if (options.watch)
+      options.watch->finished(static_cast<std::uint32_t>(i - options.warmup),
+                              step);
     seconds.push_back(took);
     byProgram[costs[i].last].push_back(took);
     auto &bucket = buckets[costs[i].last];
@@ -216,11 +221,16 @@ BenchResult benchTraining(Session &session, ProgramRunner &runner,
     bucket.flops += costs[i].flops;
     pending.pop_front();
   };
+  if (options.watch)
+    options.watch->begins();
   ranks.gather({}); // all begin together
   start = Clock::now();
   for (std::size_t i = options.warmup; i < wanted; ++i) {
+    if (options.watch)
+      options.watch->starts(static_cast<std::uint32_t>(i - options.warmup));
     pending.emplace_back(i, runner.start(data, steps[i], hyper, allocation()));
-    if (pending.size() > (session.device().isAsynchronous() ? 1 : 0))
+    if (pending.size() >
+        (session.device().isAsynchronous() ? options.ahead : 0))
       finish();
   }
   while (!pending.empty())

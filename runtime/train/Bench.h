@@ -1,6 +1,7 @@
 //===- Bench.h - How long real training steps take -------------*- C++ -*-===//
 #pragma once
 
+#include "runtime/trace/Ceilings.h"
 #include "runtime/train/ProgramRunner.h"
 
 #include <cstdint>
@@ -23,21 +24,31 @@ struct LengthModel {
 Dataset makeSyntheticData(const Plan &plan, const LengthModel &lengths,
                           std::size_t count, std::uint64_t seed);
 
+/// Looks on while steps are timed.
+class BenchWatch {
+public:
+  virtual ~BenchWatch() = default;
+  /// Before the programs are prepared, and before the first timed step.
+  virtual void prepares() {}
+  virtual void begins() {}
+  /// Before timed step `step` is put in, and after it is done.
+  virtual void starts(std::uint32_t step) {}
+  virtual void finished(std::uint32_t step, const PendingStep &done) {}
+};
+
 struct BenchOptions {
   std::uint32_t steps = 50, warmup = 8;
   Hyper hyper; ///< totalSteps is filled in
+  /// Steps that are put in before the first of them is waited for, where the
+  /// device works by itself.
+  unsigned ahead = 1;
+  BenchWatch *watch = nullptr; ///< not owned
 };
 
 /// Percentiles of seconds (nearest rank).
 struct Percentiles {
   double p50 = 0, p95 = 0, p99 = 0, mean = 0;
   static Percentiles of(std::vector<double> seconds);
-};
-
-/// The limits of a device, for fractions of the floor.
-struct Ceilings {
-  double bytesPerSecond = 0; ///< of a large copy, read plus written
-  double flopsPerSecond = 0; ///< of a large matrix product
 };
 
 /// Measures both on the device of a session: a copy of 1 GiB and a product of

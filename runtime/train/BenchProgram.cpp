@@ -55,9 +55,7 @@ static double lossOf(Session &session, const fb::Program &program) {
   return static_cast<double>(loss);
 }
 
-BenchResult benchProgram(Session &session, const Ranks &ranks,
-                         std::uint64_t seed, const BenchOptions &options) {
-  const Plan &plan = session.plan();
+const fb::Program *largestProgram(const Plan &plan) {
   const fb::Program *program = nullptr;
   for (std::size_t i = 0; i < plan.programCount(); ++i)
     if (auto &its = plan.program(i);
@@ -66,6 +64,13 @@ BenchResult benchProgram(Session &session, const Ranks &ranks,
       program = &its;
   if (!program)
     fail(ExitCode::BadInput, plan.path(), ": has no program of its model");
+  return program;
+}
+
+BenchResult benchProgram(Session &session, const Ranks &ranks,
+                         std::uint64_t seed, const BenchOptions &options) {
+  const Plan &plan = session.plan();
+  auto *program = largestProgram(plan);
   BenchResult result;
   auto start = Clock::now();
   session.prepare(*program);

@@ -13,6 +13,10 @@ namespace llamarun {
 void drawInputs(Session &session, const fb::Program &program,
                 std::uint64_t seed, const Ranks &ranks);
 
+/// The largest program that its model brought. \throws Error(BadInput) if there
+/// is none.
+const fb::Program *largestProgram(const Plan &plan);
+
 /// Runs the plan's program of kind Gradient, the largest if there are several,
 /// on drawn inputs that stay on the device: `options.warmup` runs, then
 /// `options.steps` timed ones, put in one behind the other as fast as the host

@@ -130,10 +130,17 @@ void ProgramRunner::run(PendingStep &pending, bool updates) {
     auto &program = find(updates && i + 1 == runs ? fb::ProgramKind::Train
                                                   : fb::ProgramKind::Accumulate,
                          data, examples);
-    Batch batch = packFor(program, data, examples);
-    writeInputs(program, batch, 1.0 / static_cast<double>(labels),
-                pending.hyper, pending.allocation,
-                pending.firstMicroBatch + static_cast<std::int64_t>(number));
+    Batch batch;
+    {
+      HostSpan span(session.hostTrace(), HostLane::Data, "pack batch");
+      batch = packFor(program, data, examples);
+    }
+    {
+      HostSpan span(session.hostTrace(), HostLane::Main, "write inputs");
+      writeInputs(program, batch, 1.0 / static_cast<double>(labels),
+                  pending.hyper, pending.allocation,
+                  pending.firstMicroBatch + static_cast<std::int64_t>(number));
+    }
     pending.runs.push_back(session.run(program));
     pending.last = &program;
     pending.ownTokens += static_cast<std::uint64_t>(batch.tokens);
@@ -160,6 +167,7 @@ PendingStep ProgramRunner::start(const Dataset &data, const StepPlan &step,
 
 StepResult ProgramRunner::finish(const PendingStep &step,
                                  const std::function<void()> &beforeExchange) {
+  HostSpan span(session.hostTrace(), HostLane::Main, "read results");
   StepResult result;
   result.tokens = step.tokens;
   result.ownTokens = step.ownTokens;

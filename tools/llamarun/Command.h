@@ -28,6 +28,7 @@ void addPredict(CLI::App &app, Command &command);
 void addReplay(CLI::App &app, Command &command);
 void addConvert(CLI::App &app, Command &command);
 void addBench(CLI::App &app, Command &command);
+void addProfile(CLI::App &app, Command &command);
 void addInspect(CLI::App &app, Command &command);
 
 /// Flags of every command that runs a plan.

@@ -25,6 +25,7 @@ int main(int argc, char **argv) {
   addEval(app, command);
   addPredict(app, command);
   addBench(app, command);
+  addProfile(app, command);
   addInspect(app, command);
   addReplay(app, command);
   addConvert(app, command);

@@ -149,11 +149,34 @@ public:
     capturing = false;
     return std::make_unique<CpuGraph>(std::exchange(captured, {}));
   }
-  void run(Graph &graph) override { static_cast<CpuGraph &>(graph).run(pool); }
+  void run(Graph &graph) override {
+    if (trace && trace->isOn())
+      static_cast<CpuGraph &>(graph).run(pool, *trace);
+    else
+      static_cast<CpuGraph &>(graph).run(pool);
+  }
   void synchronize() override {}
 
+  void tagWork(WorkTag tag) override { currentTag = tag; }
+  std::unique_ptr<DeviceTrace> makeTrace(std::string &) override {
+    auto made = std::make_unique<OwnTrace>(*this);
+    trace = made.get();
+    return made;
+  }
+
 private:
+  struct OwnTrace final : CpuTrace {
+    CpuDevice &device;
+    explicit OwnTrace(CpuDevice &device)
+        : CpuTrace(device.pool.threads()), device(device) {}
+    ~OwnTrace() override {
+      if (device.trace == this)
+        device.trace = nullptr;
+    }
+  };
+
   void submit(std::unique_ptr<CpuWork> work) {
+    work->tag = currentTag;
     captured.push_back(std::move(work));
     if (!capturing)
       CpuGraph(std::exchange(captured, {})).run(pool);
@@ -164,7 +187,9 @@ private:
   std::vector<std::unique_ptr<CpuCode>> codes;
   std::vector<std::unique_ptr<CpuWork>> captured;
   bool capturing = false;
-  ThreadPool pool; // last: its threads end before what they may touch
+  WorkTag currentTag = kNoTag;
+  CpuTrace *trace = nullptr; ///< null: no times are kept
+  ThreadPool pool;           // last: its threads end before what they may touch
 };
 
 } // namespace

@@ -34,22 +34,65 @@ CpuGraph::CpuGraph(std::vector<std::unique_ptr<CpuWork>> captured)
   }
 }
 
-void CpuGraph::runChunk(void *context, std::uint32_t chunk) {
-  auto &wave = *static_cast<const Wave *>(context);
+/// The work that a chunk of the wave belongs to, and its number there.
+std::pair<const CpuWork *, std::uint32_t> CpuGraph::find(const Wave &wave,
+                                                         std::uint32_t chunk) {
   auto i = static_cast<std::size_t>(
       std::upper_bound(wave.ends.begin(), wave.ends.end(), chunk) -
       wave.ends.begin());
-  wave.works[i]->run(i == 0 ? chunk : chunk - wave.ends[i - 1]);
+  return {wave.works[i], i == 0 ? chunk : chunk - wave.ends[i - 1]};
 }
 
-void CpuGraph::run(ThreadPool &pool) const {
+struct CpuGraph::Untraced {
+  void run(ThreadPool &pool, const Wave &wave) {
+    pool.run(
+        wave.ends.back(),
+        [](void *context, std::uint32_t chunk) {
+          auto [work, part] = find(*static_cast<const Wave *>(context), chunk);
+          work->run(part);
+        },
+        const_cast<Wave *>(&wave));
+  }
+};
+
+struct CpuGraph::Traced {
+  CpuTrace &trace;
+  const Wave *wave = nullptr;
+
+  void run(ThreadPool &pool, const Wave &next) {
+    wave = &next;
+    trace.beginWave();
+    pool.run(
+        next.ends.back(),
+        [](void *context, std::uint32_t chunk) {
+          auto &self = *static_cast<Traced *>(context);
+          auto [work, part] = find(*self.wave, chunk);
+          auto begin = traceClock();
+          work->run(part);
+          self.trace.chunk(ThreadPool::currentThread(), work->tag, begin,
+                           traceClock());
+        },
+        this);
+    trace.endWave();
+  }
+};
+
+void CpuGraph::run(ThreadPool &pool) const { runWaves(pool, Untraced{}); }
+
+void CpuGraph::run(ThreadPool &pool, CpuTrace &trace) const {
+  trace.beginRun();
+  runWaves(pool, Traced{trace});
+}
+
+template <typename Way>
+void CpuGraph::runWaves(ThreadPool &pool, Way way) const {
   pool.hold();
   for (auto &wave : waves) {
     // It may wait for another process on this machine, which wants the cores.
     bool onlyHost = wave.onHost && wave.works.size() == 1;
     if (onlyHost)
       pool.release();
-    pool.run(wave.ends.back(), runChunk, const_cast<Wave *>(&wave));
+    way.run(pool, wave);
     if (!wave.onHost)
       continue;
     try {

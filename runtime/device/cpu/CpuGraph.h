@@ -2,11 +2,13 @@
 #pragma once
 
 #include "runtime/device/Device.h"
+#include "runtime/device/cpu/CpuTrace.h"
 #include "runtime/device/cpu/CpuWork.h"
 #include "runtime/device/cpu/ThreadPool.h"
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace llamarun {
@@ -23,6 +25,8 @@ public:
   explicit CpuGraph(std::vector<std::unique_ptr<CpuWork>> works);
 
   void run(ThreadPool &pool) const;
+  /// The same, with times of all chunks.
+  void run(ThreadPool &pool, CpuTrace &trace) const;
   std::size_t waveCount() const { return waves.size(); }
 
 private:
@@ -34,7 +38,12 @@ private:
   std::vector<std::unique_ptr<CpuWork>> works;
   std::vector<Wave> waves;
 
-  static void runChunk(void *wave, std::uint32_t chunk);
+  /// How the chunks of a wave are run: as they are, or with the time taken.
+  struct Untraced;
+  struct Traced;
+  template <typename Way> void runWaves(ThreadPool &pool, Way way) const;
+  static std::pair<const CpuWork *, std::uint32_t> find(const Wave &wave,
+                                                        std::uint32_t chunk);
 };
 
 } // namespace llamarun

@@ -25,7 +25,8 @@ public:
   std::uint32_t chunks = 1;
   double cost = 0; ///< of one chunk, about nanoseconds: to balance threads
   std::vector<DeviceRange> reads, writes;
-  bool onHost = false; ///< such works keep their order
+  bool onHost = false;  ///< such works keep their order
+  WorkTag tag = kNoTag; ///< Device::tagWork
 
   /// True if the two may not run at the same time.
   bool conflicts(const CpuWork &other) const;

@@ -30,7 +30,10 @@ ThreadPool::ThreadPool(unsigned threads) {
   if (::sched_getaffinity(0, sizeof allowedCpus, &allowedCpus) != 0)
     CPU_ZERO(&allowedCpus);
   for (unsigned i = 1; i < threads; ++i)
-    workers.emplace_back([this] { work(); });
+    workers.emplace_back([this, i] {
+      thisThread = i;
+      work();
+    });
 }
 
 ThreadPool::~ThreadPool() {

@@ -35,6 +35,9 @@ public:
   void run(std::uint32_t chunks, void (*body)(void *context, std::uint32_t i),
            void *context);
 
+  /// The calling thread's place among its pool's: 0 is the caller of run().
+  static unsigned currentThread() { return thisThread; }
+
   /// Between hold() and release() workers stay awake.
   void hold();
   void release();
@@ -57,6 +60,8 @@ private:
   std::atomic<bool> stopping{false};
   cpu_set_t allowedCpus; ///< of the process when the pool was made
   std::vector<std::thread> workers;
+
+  inline static thread_local unsigned thisThread = 0;
 
   void work();
   bool help(std::uint64_t &seen);

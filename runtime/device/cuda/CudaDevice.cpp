@@ -8,6 +8,7 @@
 #include "runtime/device/cuda/CudaLaunch.h"
 #include "runtime/device/cuda/CudaMemory.h"
 #include "runtime/device/cuda/CudaStreams.h"
+#include "runtime/device/cuda/CudaTrace.h"
 #include "runtime/support/Error.h"
 
 #include <cstring>
@@ -187,6 +188,11 @@ public:
     static_cast<CudaGraph &>(graph).launch(streams.get(0));
   }
   void synchronize() override { LLAMAC_CU(context.use(), cuCtxSynchronize); }
+  void tagWork(WorkTag tag) override { currentTag = tag; }
+  std::unique_ptr<DeviceTrace> makeTrace(std::string &why) override {
+    return makeCudaTrace(
+        context, [this] { return currentTag; }, why);
+  }
   void abandon() noexcept override {
     abandoned = true;
     context.abandon();
@@ -211,6 +217,7 @@ private:
   DeviceRange workspace;   ///< of stream 0; the others' follow
   unsigned workspaces = 0; ///< streams that have one
   bool abandoned = false;
+  WorkTag currentTag = kNoTag;
 };
 
 } // namespace
