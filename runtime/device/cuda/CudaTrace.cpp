@@ -47,14 +47,14 @@ public:
 
   /// Empty if all went well.
   std::string open() {
-    // Before any kind is enabled: all times are then of the host's clock.
-    if (auto result = cupti.cuptiActivityRegisterTimestampCallbackFn(hostClock);
-        result != CUPTI_SUCCESS)
-      return "CUPTI takes no clock: " + cupti.describe(result);
     if (auto result = cupti.cuptiSubscribeFn(&subscriber, onResource, this);
         result != CUPTI_SUCCESS)
       return "CUPTI cannot be subscribed to: " + cupti.describe(result);
     subscribed = true;
+    // Before any kind is enabled: all times are then of the host's clock.
+    if (auto result = cupti.cuptiActivityRegisterTimestampCallbackFn(hostClock);
+        result != CUPTI_SUCCESS)
+      return "CUPTI takes no clock: " + cupti.describe(result);
     for (auto id : kCallbacks)
       if (auto result = cupti.cuptiEnableCallbackFn(
               1, subscriber, CUPTI_CB_DOMAIN_RESOURCE, id);
