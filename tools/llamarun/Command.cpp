@@ -122,7 +122,8 @@ void DeviceFlags::agree(const Ranks &ranks, Settings settings) const {
       "--debug-sync", "--data",          "--validation-file",
       "--init-from",  "--adapter",       "--resume",
       "--output-dir", "--logits-out",    "--overwrite-output-dir",
-      "--json",       "--trace",         "--save-checkpoint"};
+      "--json",       "--trace",         "--save-checkpoint",
+      "--output",     "--top",           "--no-ceilings"};
   for (const CLI::Option *option : command->get_options()) {
     auto name = option->get_name();
     if (kOfTheHost.contains(name))

@@ -84,6 +84,7 @@ int runProfile(ProfileFlags &flags) {
     fail(ExitCode::Usage, "--data: ", plan->path(),
          " has a program that its model brought; inputs are drawn");
   Dataset data = own ? Dataset{} : dataFor(flags, plan);
+  flags.device.agree(ranks, fingerprintsOf({data}));
   auto seed = static_cast<std::uint64_t>(flags.seed);
   auto session = flags.device.open(plan, seed);
   ProgramRunner runner(*session, seed, ranks);
