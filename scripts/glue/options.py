@@ -130,6 +130,7 @@ def _given(flags, *names):
 def steps_of(args, epochs, rows):
     """Optimizer steps of a training over `rows` examples."""
     limit = int(_given(args.train_args, "--max-steps") or -1)
+    rows = min(rows, int(_given(args.train_args, "--max-train-samples") or rows))
     return limit if limit > 0 else max(1, math.ceil(math.ceil(rows / args.batch_size) * epochs))
 
 

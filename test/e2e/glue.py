@@ -118,9 +118,11 @@ def check_options():
     args = parse("--shard", "ddp2,tp2", "--gradient-accumulation-steps", "2", "--llamac-args", "--max-seq-length=64",
                  "--train-args", "--max-steps 7 --save-strategy no", "--run-args", "--threads=1")
     check(options.per_device_batch(args) == 8 and options.steps_of(args, 3, 2490) == 7, "a batch of 32 over ddp2 and two parts")
+    args.train_args = ["--max-train-samples=40"]
+    check(options.steps_of(args, 3, 2490) == 6, "steps over the first 40 rows")
     settings = options.settings_of(args, options.tasks.TASKS["rte"], "model", "data", 2490)
     for flags, name in ((options.compile_flags(args, options.tasks.TASKS["rte"], settings), "--max-seq-length"),
-                        (options.train_flags(args, settings), "--save-strategy")):
+                        (options.train_flags(args, settings), "--max-train-samples")):
         check(sum(f.split("=")[0] == name for f in flags) == 1, f"{name} once in {flags}")
 
 
