@@ -3,6 +3,7 @@
 import os
 
 import lit.formats
+import lit.util
 
 config.name = "llamac"
 config.test_format = lit.formats.ShTest(execute_external=False)
@@ -22,3 +23,6 @@ config.substitutions.append(("%models", os.path.join(config.llamac_source_dir, "
 nvcc = getattr(config, "llamac_nvcc", "")
 if nvcc and not nvcc.endswith("NOTFOUND"):
     config.available_features.add("nvcc")
+# Graphviz: llamac --emit=svg calls it.
+if lit.util.which("dot", config.environment["PATH"]):
+    config.available_features.add("graphviz")

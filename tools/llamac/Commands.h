@@ -37,6 +37,8 @@ struct CompileCommand {
   std::string adapter = "none", shard = "ddp1", task = "sst2", target = "cpu",
               arch, dtype, foldAdapters = "auto", compileTo = "plan",
               dumpPhases;
+  std::string emit = "auto"; // by --compile-to and the output's name
+  std::string emitProgram;   // to draw; empty: the largest that trains
   long batch = 8, maxLength = 128, accumulation = 1;
   std::vector<long> buckets;
   bool report = false, sequenceParallel = false;
@@ -45,6 +47,9 @@ struct CompileCommand {
 private:
   /// Emits a module at level plan to `output`.
   int write(mlir::ModuleOp module) const;
+  /// Draws a module at any level to `output`.
+  int draw(mlir::ModuleOp module) const;
+  bool draws() const { return emit == "dot" || emit == "svg"; }
 };
 
 } // namespace llamac

@@ -178,7 +178,7 @@ int CompileCommand::run() const {
   auto level =
       (*module)->getAttrOfType<StringAttr>(llm::LlmDialect::kLevelAttr);
   if (level && level.getValue() == "plan")
-    return write(*module);
+    return draws() ? draw(*module) : write(*module);
 
   // What the command line asks for, and not the passes, is wrong: no
   // reproducer.
@@ -211,6 +211,8 @@ int CompileCommand::run() const {
   }
   if (output.empty())
     return kOk;
+  if (draws())
+    return draw(*module);
   if (options->stopAfter == Level::Plan &&
       !llvm::StringRef(output).ends_with(".mlir"))
     return write(*module);

@@ -1,5 +1,6 @@
 //===- llamac - The compiler's command line -------------------------------===//
 #include "tools/llamac/Commands.h"
+#include "tools/reference/Reference.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/MLIRContext.h"
@@ -69,17 +70,20 @@ int main(int argc, char **argv) {
                  "Make a plan that changes the layout of a checkpoint, from "
                  "this layout to --shard; for llamarun convert");
   app.add_option("--task", compile.task,
-                 "cola sst2 mrpc stsb qqp mnli qnli rte wnli ax, or lm");
-  app.add_option("--target", compile.target, "cpu or cuda");
+                 "GLUE's task, or lm: a causal language model")
+      ->option_text("cola|sst2|mrpc|stsb|qqp|mnli|qnli|rte|wnli|ax|lm [sst2]");
+  app.add_option("--target", compile.target, "What the plan runs on")
+      ->option_text("cpu|cuda [cpu]");
   app.add_option("--arch", compile.arch,
                  "cpu: x86-64-v3 (default), x86-64-v4 or native; cuda: sm_90 "
                  "(default) or later, sm_80+ for that and all later ones");
   app.add_option("--dtype", compile.dtype,
                  "Of base weights and activations: float32 (default and only "
-                 "choice on cpu) or bfloat16 (default on cuda)");
+                 "choice on cpu) or bfloat16 (default on cuda)")
+      ->option_text("float32|bfloat16");
   app.add_option("--fold-adapters", compile.foldAdapters,
-                 "Store adapters in the weights they adapt: auto (on cuda), "
-                 "on or off");
+                 "Store adapters in the weights they adapt; auto: on cuda")
+      ->option_text("auto|on|off [auto]");
   app.add_option("--per-device-batch-size", compile.batch, "Sequences a batch")
       ->check(CLI::Range(1, 65536));
   app.add_option("--max-seq-length", compile.maxLength,
@@ -94,18 +98,33 @@ int main(int argc, char **argv) {
       ->delimiter(',')
       ->check(CLI::Range(1, 1 << 24));
   app.add_option("--compile-to", compile.compileTo,
-                 "Stop after this level and print it: graph, train, sharded, "
-                 "fused, plan (plan with -o plan.fb writes the plan)");
+                 "Stop after this level and print it (plan with -o plan.fb "
+                 "writes the plan)")
+      ->option_text("graph|train|sharded|fused|plan [plan]");
+  app.add_option("--emit", compile.emit,
+                 "Instead of the plan or IR draw a program at that level: dot, "
+                 "Graphviz's language, or svg, which Graphviz makes of it")
+      ->check(CLI::IsMember({"auto", "dot", "svg"}))
+      ->option_text("auto|dot|svg [auto]");
+  app.add_option("--emit-program", compile.emitProgram,
+                 "Which one to draw; default: the largest that trains");
   app.add_option("--dump-phases", compile.dumpPhases,
                  "Folder that receives the module after each level");
   app.add_flag("--report", compile.report,
                "Print parameters, FLOPs, bytes and peak memory");
+  reference::Request request;
+  reference::addCommands(app, request);
 
   try {
     auto arguments = splitArguments(argc, argv);
     if (!arguments)
       return kUsage;
     app.parse(*arguments);
+    if (!request.kind.empty()) {
+      llvm::outs() << reference::answer(reference::describe(app), request.kind,
+                                        "llamac " LLAMAC_VERSION);
+      return kOk;
+    }
     if (!importApp->parsed() && compile.model.empty())
       throw CLI::RequiredError("model");
     if (!importApp->parsed() && compile.output.empty() && !compile.report)

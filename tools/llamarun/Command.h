@@ -30,6 +30,7 @@ void addConvert(CLI::App &app, Command &command);
 void addBench(CLI::App &app, Command &command);
 void addProfile(CLI::App &app, Command &command);
 void addInspect(CLI::App &app, Command &command);
+void addReport(CLI::App &app, Command &command);
 
 /// Flags of every command that runs a plan.
 struct DeviceFlags {

@@ -5,6 +5,7 @@
 #include "runtime/report/RunRecord.h"
 #include "runtime/train/Elements.h"
 #include "runtime/train/MetricsWriter.h"
+#include "tools/reference/CommandDoc.h"
 
 #include <chrono>
 #include <memory>
@@ -18,7 +19,7 @@ settingsOf(const CLI::App &command) {
   for (const CLI::Option *option : command.get_options()) {
     if (option == command.get_help_ptr())
       continue;
-    std::string value = option->get_default_str();
+    std::string value = reference::initialOf(*option);
     if (option->count())
       value = CLI::detail::join(option->results(), ",");
     else if (option->get_expected_max() == 0)

@@ -6,6 +6,7 @@
 #include "runtime/support/Error.h"
 #include "tools/llamarun/Command.h"
 #include "tools/llamarun/Job.h"
+#include "tools/reference/Reference.h"
 
 #include <cstdio>
 #include <iostream>
@@ -27,14 +28,24 @@ int main(int argc, char **argv) {
   addBench(app, command);
   addProfile(app, command);
   addInspect(app, command);
+  addReport(app, command);
   addReplay(app, command);
   addConvert(app, command);
+
+  reference::Request request;
+  reference::addCommands(app, request);
 
   auto end = [](ExitCode code, const char *why) {
     return endJob(Error(code, why));
   };
   try {
     app.parse(argc, argv);
+    if (!request.kind.empty())
+      command = [&] {
+        std::cout << reference::answer(reference::describe(app), request.kind,
+                                       "llamarun " LLAMAC_VERSION);
+        return 0;
+      };
     int code = command();
     if (std::fflush(stdout) || !std::cout.flush())
       fail(ExitCode::Storage, "cannot write to standard output");
