@@ -89,9 +89,47 @@ def check_program(path, directory):
     return files["bash"]
 
 
+def check_installed(args, directory):
+    """`cmake --install` puts the programs and all pages where shells and man look; dialect and pass pages are complete."""
+    prefix = os.path.join(directory, "prefix")
+    tool.run(args.cmake, "--install", args.build, "--prefix", prefix)
+    share = os.path.join(prefix, "share")
+    for program in ("llamac", "llamarun", "llama-opt"):
+        for path in (f"../bin/{program}", f"bash-completion/completions/{program}", f"zsh/site-functions/_{program}",
+                     f"fish/vendor_completions.d/{program}.fish", f"man/man1/{program}.1",
+                     f"doc/llamac/reference/{program}.md"):
+            assert os.path.getsize(os.path.join(share, path)) > 300, path
+    tool.run(os.path.join(prefix, "bin", "llamac"), "--version")
+
+    def page(name):
+        with open(os.path.join(share, "doc/llamac/reference", name), encoding="utf-8") as file:
+            return file.read()
+
+    for dialect in ("llm", "plan"):
+        names = set()
+        folder = os.path.join(args.source, "dialects", dialect)
+        for file in sorted(os.listdir(folder)):
+            if file.endswith(".td"):
+                with open(os.path.join(folder, file), encoding="utf-8") as td:
+                    names.update(re.findall(r'^def \w+Op\s*: (?:Llm|Plan)_\w+<"(\w+)"', td.read(), re.M))
+        assert len(names) > 10, (dialect, names)
+        missing = [n for n in names if f"`{dialect}.{n}`" not in page(f"dialect-{dialect}.md")]
+        assert not missing, missing
+    phases = sorted(os.listdir(os.path.join(args.source, "passes")))
+    for phase in phases:
+        definitions = os.path.join(args.source, "passes", phase, "Passes.td")
+        if os.path.exists(definitions):
+            with open(definitions, encoding="utf-8") as td:
+                flags = re.findall(r'^def \w+\s*:\s*(?:Interface)?Pass<"([\w-]+)"', td.read(), re.M)
+            assert flags and not [f for f in flags if f"`-{f}`" not in page(f"passes-{phase}.md")], (phase, flags)
+
+
 def main():
     p = tool.parser(__doc__)
     p.add_argument("--llama-opt", required=True)
+    p.add_argument("--cmake", required=True)
+    p.add_argument("--build", required=True)
+    p.add_argument("--source", required=True)
     args = p.parse_args()
     with tool.scratch() as directory:
         run, compiler, opt = (check_program(path, directory) for path in (args.llamarun, args.llamac, args.llama_opt))
@@ -113,6 +151,7 @@ def main():
         assert bash(opt, "llama-opt", "--graph-ver") == ["--graph-verify"]
         for path in (args.llamarun, args.llamac, args.llama_opt):
             tool.run(path, "completion", "tcsh", code=2)
+        check_installed(args, directory)
     print("ok")
 
 
