@@ -20,3 +20,5 @@ if(LLAMAC_SANITIZE)
   add_link_options(-fsanitize=${LLAMAC_SANITIZE})
 endif()
 include_directories(${CMAKE_SOURCE_DIR})
+# Debian keeps LLVM's shared libraries in a folder of their own.
+set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)
