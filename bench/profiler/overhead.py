@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """What the profiler costs, and whether its steps are the whole step: pairs of one run each, on the machine's CPU.
 
-off:  `llamarun bench` of the build before the profiler (--base) and of this one in turns; ratio of the steps' p50.
+off:  `llamarun bench` of the build before the profiler (--base) and of this one in turns; ratio of the steps' p50. On a
+      machine with other work that is mostly noise; --cpu-time takes the processor time of the whole run instead, with
+      one thread, where nothing spins.
 on:   `llamarun profile --overhead`, whose steps are traced and not traced in turns; ratio of the medians.
 sums: time in steps of the plan over the measured step, by rank, of the same runs.
 
@@ -11,6 +13,7 @@ same program twice it is the noise.
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -29,6 +32,12 @@ def run(*command):
     done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
+
+
+def processor_time(directory, *command):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    report(directory, *command)
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 
 
 def report(directory, *command):
@@ -54,10 +63,16 @@ def main():
     p.add_argument("--model", required=True, help="examples/demo/model")
     p.add_argument("--pairs", type=int, default=9)
     p.add_argument("--threads", type=int, default=0)
+    p.add_argument("--jobs", help="only these, with a semicolon between them: " + "; ".join(JOBS))
+    p.add_argument("--cpu-time", action="store_true")
     args = p.parse_args()
+    if args.cpu_time:
+        args.threads = 1
     print("| job | step us | off / before | on / off | in steps / step |", "|---|---|---|---|---|", sep="\n")
     with tempfile.TemporaryDirectory() as directory:
         for name, (config, tokens, layout, steps) in JOBS.items():
+            if args.jobs and name not in args.jobs.split(";"):
+                continue
             folder = args.model
             if config:
                 folder = os.path.join(directory, "config")
@@ -68,17 +83,19 @@ def main():
             run(args.llamac, "import", folder, "-o", model)
             run(args.llamac, model, "--target=cpu", "--task=sst2", "--max-seq-length=64", f"--shard={layout}",
                 "--adapter=lora:r=8,alpha=16,targets=all-linear", "-o", plan)
-            flags = [plan, "--weights=random", f"--lengths=fixed:{tokens}", f"--steps={steps}", "--warmup=5",
-                     f"--threads={args.threads}"]
+            flags = [plan, "--weights=random", f"--lengths=fixed:{tokens}", "--warmup=5", f"--threads={args.threads}"]
             off, on, sums, lengths = [], [], [], []
             for pair in range(args.pairs):
                 if args.base:
                     programs = [args.base, args.llamarun]
                     took = {}
                     for program in (programs if pair % 2 else programs[::-1]):
-                        took[program] = report(directory, program, "bench", *flags)["step"]["p50_ms"]
+                        took[program] = (
+                            processor_time(directory, program, "bench", *flags, f"--steps={4 * steps}")
+                            if args.cpu_time else report(directory, program, "bench", *flags, f"--steps={steps}")["step"]["p50_ms"])
                     off.append(took[args.llamarun] / took[args.base])
-                profile = report(directory, args.llamarun, "profile", *flags, "--overhead", "--no-ceilings")
+                profile = report(directory, args.llamarun, "profile", *flags, f"--steps={steps}", "--overhead",
+                                 "--no-ceilings")
                 on.append(1 + profile["tracing_overhead"])
                 sums += [rank["in_steps_us"] / rank["step_us"] for rank in profile["ranks"]]
                 lengths.append(profile["step_us"])

@@ -227,8 +227,8 @@ void refuseDebugSync(const Session &session) {
 
 } // namespace
 
-ClockOffset exchangeClocks(const Ranks &ranks) {
-  auto identities = ranks.gather(clockIdentity());
+ClockOffset exchangeClocks(const Ranks &ranks, const std::string &identity) {
+  auto identities = ranks.gather(identity);
   if (!identities[0].empty() && std::ranges::all_of(identities, [&](auto &its) {
         return its == identities[0];
       }))

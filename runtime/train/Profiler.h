@@ -40,6 +40,8 @@ JobProfile profileProgram(Session &session, const Ranks &ranks,
                           std::uint64_t seed, const ProfileOptions &options);
 
 /// This rank's clock against rank 0's. All ranks call it.
-ClockOffset exchangeClocks(const Ranks &ranks);
+/// \param identity of the clock: where all have the same, nothing is measured.
+ClockOffset exchangeClocks(const Ranks &ranks,
+                           const std::string &identity = clockIdentity());
 
 } // namespace llamarun

@@ -114,6 +114,19 @@ TEST(Profiler, RankZeroGetsAllTraces) {
   EXPECT_EQ(checked, 2u);
 }
 
+// As between hosts; the truth is 0 here.
+TEST(Profiler, ClocksOfHostsAreCompared) {
+  tiny::runGrid({.dp = 2}, [&](Session &, const Ranks &ranks) {
+    auto clock = exchangeClocks(ranks, "host " + std::to_string(ranks.rank()));
+    EXPECT_GE(clock.error, 0);
+    EXPECT_LE(std::abs(clock.offset), clock.error);
+    EXPECT_EQ(clock.error == 0, ranks.first());
+    // Nobody knows whose clock is whose.
+    clock = exchangeClocks(ranks, "");
+    EXPECT_EQ(clock.error == 0, ranks.first());
+  });
+}
+
 TEST(Profiler, RefusesTooFewExamples) {
   auto session = tiny::openSession();
   EXPECT_THROW(profileTiny(*session, {.steps = 1000}), Error);
