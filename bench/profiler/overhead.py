@@ -2,8 +2,8 @@
 """What the profiler costs, and whether its steps are the whole step: pairs of one run each, on the machine's CPU.
 
 off:  `llamarun bench` of the build before the profiler (--base) and of this one in turns; ratio of the steps' p50. On a
-      machine with other work that is mostly noise; --cpu-time takes the processor time of the whole run instead, with
-      one thread, where nothing spins.
+      machine with other work that is mostly noise; --cpu-time compares the processor time of whole runs instead, with
+      one thread, where nothing spins, and the least of all runs of a build: that is all it then does.
 on:   `llamarun profile --overhead`, whose steps are traced and not traced in turns; ratio of the medians.
 sums: time in steps of the plan over the measured step, by rank, of the same runs.
 
@@ -84,7 +84,7 @@ def main():
             run(args.llamac, model, "--target=cpu", "--task=sst2", "--max-seq-length=64", f"--shard={layout}",
                 "--adapter=lora:r=8,alpha=16,targets=all-linear", "-o", plan)
             flags = [plan, "--weights=random", f"--lengths=fixed:{tokens}", "--warmup=5", f"--threads={args.threads}"]
-            off, on, sums, lengths = [], [], [], []
+            off, on, sums, lengths, least = [], [], [], [], {}
             for pair in range(args.pairs):
                 if args.base:
                     programs = [args.base, args.llamarun]
@@ -94,11 +94,17 @@ def main():
                             processor_time(directory, program, "bench", *flags, f"--steps={4 * steps}")
                             if args.cpu_time else report(directory, program, "bench", *flags, f"--steps={steps}")["step"]["p50_ms"])
                     off.append(took[args.llamarun] / took[args.base])
+                    least = {program: min(time, least.get(program, time)) for program, time in took.items()}
+                if args.cpu_time:
+                    continue
                 profile = report(directory, args.llamarun, "profile", *flags, f"--steps={steps}", "--overhead",
                                  "--no-ceilings")
                 on.append(1 + profile["tracing_overhead"])
                 sums += [rank["in_steps_us"] / rank["step_us"] for rank in profile["ranks"]]
                 lengths.append(profile["step_us"])
+            if args.cpu_time:
+                print(f"| {name} | - | {spread(off)}, least {least[args.llamarun] / least[args.base]:.4f} | - | - |")
+                continue
             print(f"| {name} | {statistics.median(lengths):.0f} | {spread(off) if off else '-'} | {spread(on)} | "
                   f"{spread(sums)} |", flush=True)
 
