@@ -25,13 +25,15 @@ std::string valueOf(const FlagDoc &flag) {
   if (!flag.choices.empty()) {
     action = "(";
     for (auto &choice : flag.choices)
-      action += (action == "(" ? "" : " ") + escaped(choice);
+      action.append(action == "(" ? "" : " ").append(escaped(choice));
     action += ")";
   } else if (flag.isPath) {
     action = "_files";
   }
-  return ":" + escaped(flag.value.empty() ? flag.names.front() : flag.value) +
-         ":" + action;
+  return std::string(":")
+      .append(escaped(flag.value.empty() ? flag.names.front() : flag.value))
+      .append(":")
+      .append(action);
 }
 
 std::string argumentsOf(const CommandDoc &command) {
@@ -52,9 +54,9 @@ std::string argumentsOf(const CommandDoc &command) {
       out += name;
       if (!flag.value.empty())
         out += isLong ? "=" : "+";
-      out += "[" + escaped(flag.help) + "]";
+      out.append("[").append(escaped(flag.help)).append("]");
       if (!flag.value.empty())
-        out += (flag.optionalValue ? ":" : "") + valueOf(flag);
+        out.append(flag.optionalValue ? ":" : "").append(valueOf(flag));
       out += "'";
     }
   std::size_t position = 0;
@@ -69,7 +71,7 @@ std::string argumentsOf(const CommandDoc &command) {
 } // namespace
 
 std::string zshCompletion(const CommandDoc &command) {
-  std::string me = "_" + command.name;
+  std::string me = std::string("_").append(command.name);
   std::string out = "#compdef " + command.name + "\n# Made by \"" +
                     command.name + " completion zsh\".\n" + me +
                     "() {\n  local curcontext=$curcontext command word\n";
@@ -87,13 +89,18 @@ std::string zshCompletion(const CommandDoc &command) {
   }
   out += "  case $command in\n";
   for (auto &sub : command.commands)
-    out += "  " + sub.name + ") _arguments -S" + argumentsOf(sub) + ";;\n";
+    out.append("  ")
+        .append(sub.name)
+        .append(") _arguments -S")
+        .append(argumentsOf(sub))
+        .append(";;\n");
   out += "  *)";
   if (!command.commands.empty()) {
     out += "\n    local -a commands=(";
     for (auto &sub : command.commands)
       out += "\n      '" + sub.name + ":" + escaped(sub.about) + "'";
-    out += ")\n    [[ $PREFIX == -* ]] || _describe command commands";
+    out += ")\n    [[ $PREFIX == -* || $words[CURRENT-1] == -* ]] || _describe "
+           "command commands";
   }
   out += "\n    _arguments -S" + argumentsOf(command) + ";;\n  esac\n}\n";
   return out + "if [[ $funcstack[1] == " + me + " ]]; then " + me +
