@@ -31,6 +31,8 @@ void addBench(CLI::App &app, Command &command);
 void addProfile(CLI::App &app, Command &command);
 void addInspect(CLI::App &app, Command &command);
 void addReport(CLI::App &app, Command &command);
+void addBackup(CLI::App &app, Command &command);
+void addRestore(CLI::App &app, Command &command);
 
 /// Flags of every command that runs a plan.
 struct DeviceFlags {

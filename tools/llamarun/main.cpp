@@ -31,6 +31,8 @@ int main(int argc, char **argv) {
   addReport(app, command);
   addReplay(app, command);
   addConvert(app, command);
+  addBackup(app, command);
+  addRestore(app, command);
 
   reference::Request request;
   reference::addCommands(app, request);
