@@ -28,46 +28,60 @@ void BackupWorker::request() {
   changed.notify_all();
 }
 
-bool BackupWorker::finish() {
-  {
-    std::lock_guard lock(mutex);
-    wanted = last = true;
-  }
+bool BackupWorker::finish(const std::function<void()> &meanwhile) {
+  std::unique_lock lock(mutex);
+  wanted = last = true;
   changed.notify_all();
-  thread.join();
+  while (!changed.wait_for(lock, std::chrono::seconds(1),
+                           [this] { return done; })) {
+    lock.unlock();
+    meanwhile();
+    lock.lock();
+  }
   return good;
 }
 
 void BackupWorker::loop() {
+  look();
   std::unique_lock lock(mutex);
-  for (;;) {
+  while (!done) {
     changed.wait(lock, [this] { return wanted || quit; });
     if (quit)
       return;
     wanted = false;
     bool final = last;
     lock.unlock();
-    good = make();
+    bool made = make();
     lock.lock();
-    if (final)
-      return;
+    good = made;
+    done = final;
   }
+  changed.notify_all();
 }
 
-bool BackupWorker::make() {
+bool BackupWorker::work(const std::function<void(BackupStore &)> &what) {
   try {
     // Anew each time: an endpoint may have moved, credentials too.
     S3Connection connection(options.location.bucket, options.settings,
                             options.warn, options.backup.stop);
     BackupStore store(connection.client(), options.location);
-    options.say("backup: " + makeBackup(store, options.backup).text());
+    what(store);
     return true;
   } catch (const Stopped &) {
   } catch (const std::exception &error) {
-    options.warn(std::string("no backup was made, training goes on: ") +
-                 error.what());
+    options.warn(std::string("no backup, training goes on: ") + error.what());
   }
   return false;
+}
+
+bool BackupWorker::look() {
+  return work([](BackupStore &store) { store.backups(); });
+}
+
+bool BackupWorker::make() {
+  return work([this](BackupStore &store) {
+    options.say("backup: " + makeBackup(store, options.backup).text());
+  });
 }
 
 } // namespace llamarun

@@ -23,7 +23,9 @@ struct WorkerOptions {
 
 /// Makes a backup in a thread of its own each time it is asked, of what is in
 /// the folder by then; requests that come while it works are one. What fails is
-/// told and tried again with the next request, at the latest at the end.
+/// told and tried again with the next request, at the latest at the end. The
+/// place is looked at when it begins, so that a wrong name is told hours before
+/// the first checkpoint.
 class BackupWorker {
 public:
   explicit BackupWorker(WorkerOptions options);
@@ -32,19 +34,22 @@ public:
 
   /// Returns at once.
   void request();
-  /// Makes a last backup. \returns whether there is one of what is there now.
-  bool finish();
+  /// Makes a last backup and waits for it; `meanwhile` is called every second.
+  /// \returns whether there is one of what is there now.
+  bool finish(const std::function<void()> &meanwhile);
 
 private:
   void loop();
+  bool look();
   bool make();
+  bool work(const std::function<void(BackupStore &)> &what);
 
   WorkerOptions options;
   std::atomic<bool> quit{false};
   std::mutex mutex;
   std::condition_variable changed;
   bool wanted = false, last = false; ///< guarded by mutex
-  bool good = false;                 ///< the last one; read after the join
+  bool done = false, good = false;   ///< the last one; guarded by mutex
   std::thread thread;
 };
 

@@ -112,8 +112,9 @@ std::string explain(const S3Fault &fault, const S3Attempt &attempt) {
       (fault.status == 403 && code.starts_with("status ")))
     return "the credentials of " + attempt.source + " may not " +
            attempt.action + " on " + attempt.what + " (" + code + ")";
+  std::string quoted = quoteName(code);
   return attempt.what + ": " + attempt.action + ": " +
-         quoteName(code).substr(1, code.size()) +
+         quoted.substr(1, quoted.size() - 2) +
          (fault.message.empty() ? "" : ": " + quoteName(fault.message));
 }
 

@@ -98,7 +98,7 @@ std::map<std::string, std::string> canonicalHeaders(const HttpRequest &request,
       folded.pop_back();
     auto [at, fresh] = headers.emplace(name, folded);
     if (!fresh)
-      at->second += "," + folded;
+      (at->second += ',') += folded;
   }
   return headers;
 }

@@ -47,6 +47,13 @@ static void uploadParts(S3Client &client, const S3Upload &upload,
   client.completeUpload(upload, parts, size);
 }
 
+static void giveUp(S3Client &client, const S3Upload &upload) {
+  try {
+    client.abortUpload(upload);
+  } catch (const Error &) { // the next backup looks for such
+  }
+}
+
 void uploadFile(S3Client &client, const std::string &key,
                 const std::filesystem::path &path, std::uint64_t size,
                 const std::string &sha256) {
@@ -62,13 +69,13 @@ void uploadFile(S3Client &client, const std::string &key,
       // start.
       if (error.fault.code == "NoSuchUpload" && attempt < 3)
         continue;
-      try {
-        client.abortUpload(upload);
-      } catch (const Error &) { // the next backup looks for such
-      }
+      giveUp(client, upload);
+      throw;
+    } catch (const Error &) {
+      giveUp(client, upload);
       throw;
     } catch (const SourceChanged &) {
-      client.abortUpload(upload);
+      giveUp(client, upload);
       throw;
     }
   }

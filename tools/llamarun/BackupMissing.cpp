@@ -2,6 +2,7 @@
 // and pugixml
 #include "runtime/support/Error.h"
 #include "tools/llamarun/Command.h"
+#include "tools/llamarun/RunBackup.h"
 
 namespace llamarun {
 
@@ -25,5 +26,15 @@ void addBackup(CLI::App &app, Command &command) {
 void addRestore(CLI::App &app, Command &command) {
   addMissing(app, command, "restore", "(not in this build)");
 }
+
+// train has no --backup then.
+struct RunBackup::State {};
+RunBackup::RunBackup() = default;
+RunBackup::~RunBackup() = default;
+RunBackup::RunBackup(RunBackup &&) noexcept = default;
+void RunBackup::addTo(CLI::App &) {}
+void RunBackup::check() const {}
+void RunBackup::start(TrainOptions &) {}
+bool RunBackup::finish(const Ranks &) { return true; }
 
 } // namespace llamarun

@@ -6,6 +6,7 @@
 #include "runtime/train/Trainer.h"
 #include "tools/llamarun/Command.h"
 #include "tools/llamarun/Resume.h"
+#include "tools/llamarun/RunBackup.h"
 #include "tools/llamarun/RunRecords.h"
 #include "tools/llamarun/StopSignal.h"
 
@@ -23,6 +24,7 @@ struct TrainFlags {
   std::string data, validation, outputDir, initFrom, saveCheckpoint;
   ResumeFlag resume;
   RunRecords records;
+  RunBackup backup;
   std::uint64_t saveTotalLimit = 0;
   std::int64_t seed = 42;
   std::optional<std::int64_t> dataSeed;
@@ -239,6 +241,7 @@ int runTrain(TrainFlags &flags) {
   options.shuffle = !flags.noShuffle;
   options.dataSeed =
       static_cast<std::uint64_t>(flags.dataSeed.value_or(flags.seed));
+  flags.backup.check();
   auto plan = flags.device.loadPlan();
   Ranks ranks = flags.device.ranks(*plan);
   options.seed = static_cast<std::uint64_t>(flags.seed);
@@ -263,6 +266,7 @@ int runTrain(TrainFlags &flags) {
       resumeFrom(from, *session, ranks, training.size(), options);
   if (ranks.first()) {
     flags.records.start(*session, ranks, training.size(), options);
+    flags.backup.start(options);
     printJob(*session, training, options, ranks);
   }
 
@@ -284,8 +288,15 @@ int runTrain(TrainFlags &flags) {
         stepsPerEpoch(plan->task(),
                       options.dealing.value_or(defaultDealing(*plan)),
                       training.size()));
-  if (ranks.first())
+  saver.reset(); // nothing more is written
+  bool backedUp = true;
+  if (ranks.first()) {
     std::printf("adapter: %s\n", flags.outputDir.c_str());
+    std::fflush(stdout);
+    backedUp = flags.backup.finish(ranks);
+  }
+  if (!backedUp && !outcome.signal)
+    return static_cast<int>(ExitCode::Storage);
   return outcome.signal ? 128 + outcome.signal : 0;
 }
 
@@ -300,6 +311,7 @@ void addTrain(CLI::App &app, Command &command) {
   addScheduleFlags(*sub, *flags);
   addOptimizerFlags(*sub, *flags);
   addReportFlags(*sub, *flags);
+  flags->backup.addTo(*sub);
   sub->callback([&command, flags, sub] {
     flags->resume.given = sub->count("--resume") > 0;
     flags->records.settings = settingsOf(*sub);
