@@ -5,6 +5,7 @@
 #include "runtime/backup/Upload.h"
 #include "runtime/support/Error.h"
 
+#include <memory>
 #include <set>
 #include <sstream>
 
@@ -53,21 +54,48 @@ Newest newestOf(BackupStore &store, const std::vector<BackupName> &names,
   return newest;
 }
 
+/// A file whose content is not there yet, held open: a checkpoint that is taken
+/// away while others are sent can still be read.
+struct Missing {
+  const BackupFile *file;
+  std::unique_ptr<SourceReader> reader;
+};
+
+std::vector<Missing>
+openMissing(const BackupManifest &tree, const BackupOptions &options,
+            const std::map<std::string, std::uint64_t> &present) {
+  constexpr std::size_t kMostOpen = 400; // of 1024 that a process may have
+  std::vector<Missing> missing;
+  std::set<std::string> seen;
+  for (auto &file : tree.files) {
+    auto at = present.find(file.sha256);
+    if ((at != present.end() && at->second == file.size) ||
+        !seen.insert(file.sha256).second)
+      continue;
+    auto path = options.source / file.path;
+    missing.push_back({&file, missing.size() < kMostOpen
+                                  ? std::make_unique<SourceReader>(path)
+                                  : nullptr});
+  }
+  return missing;
+}
+
 void uploadMissing(BackupStore &store, const BackupManifest &tree,
                    const BackupOptions &options,
                    std::map<std::string, std::uint64_t> &present,
                    BackupReport &report) {
-  for (auto &file : tree.files) {
-    if (auto at = present.find(file.sha256);
-        at != present.end() && at->second == file.size)
-      continue;
+  auto missing = openMissing(tree, options, present);
+  for (auto &[file, reader] : missing) {
     if (options.stop())
       throw Stopped();
-    uploadFile(store.client, store.objectKey(file.sha256),
-               options.source / file.path, file.size, file.sha256);
-    present[file.sha256] = file.size;
+    if (!reader)
+      reader = std::make_unique<SourceReader>(options.source / file->path);
+    uploadFile(store.client, store.objectKey(file->sha256), *reader, file->size,
+               file->sha256);
+    reader.reset();
+    present[file->sha256] = file->size;
     ++report.uploaded;
-    report.uploadedBytes += file.size;
+    report.uploadedBytes += file->size;
   }
 }
 

@@ -42,6 +42,7 @@ public:
 
   /// Fills `bytes` from `offset`. \throws SourceChanged if it ends before.
   void read(std::uint64_t offset, std::span<std::byte> bytes) const;
+  std::string name() const { return path.string(); }
   /// Of the first `size` bytes.
   std::string digest(std::uint64_t size) const;
 

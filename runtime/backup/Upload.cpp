@@ -1,6 +1,5 @@
 #include "runtime/backup/Upload.h"
 
-#include "runtime/backup/FileDigest.h"
 #include "runtime/io/Manifest.h"
 
 #include <algorithm>
@@ -15,19 +14,18 @@ std::uint64_t partSizeOf(std::uint64_t fileSize) {
 }
 
 static void uploadWhole(S3Client &client, const std::string &key,
-                        const std::filesystem::path &path, std::uint64_t size,
+                        const SourceReader &source, std::uint64_t size,
                         const std::string &sha256) {
   std::vector<std::byte> bytes(static_cast<std::size_t>(size));
-  SourceReader(path).read(0, bytes);
+  source.read(0, bytes);
   if (sha256Of(bytes) != sha256)
-    throw SourceChanged{path.string()};
+    throw SourceChanged{source.name()};
   client.put(key, bytes, sha256);
 }
 
 static void uploadParts(S3Client &client, const S3Upload &upload,
-                        const std::filesystem::path &path, std::uint64_t size,
+                        const SourceReader &source, std::uint64_t size,
                         const std::string &sha256) {
-  SourceReader source(path);
   std::vector<std::byte> buffer(static_cast<std::size_t>(partSizeOf(size)));
   std::vector<S3Part> parts;
   Sha256Stream whole;
@@ -43,7 +41,7 @@ static void uploadParts(S3Client &client, const S3Upload &upload,
   }
   // Before it becomes an object: its name is the digest of what it holds.
   if (whole.finish() != sha256)
-    throw SourceChanged{path.string()};
+    throw SourceChanged{source.name()};
   client.completeUpload(upload, parts, size);
 }
 
@@ -55,14 +53,14 @@ static void giveUp(S3Client &client, const S3Upload &upload) {
 }
 
 void uploadFile(S3Client &client, const std::string &key,
-                const std::filesystem::path &path, std::uint64_t size,
+                const SourceReader &source, std::uint64_t size,
                 const std::string &sha256) {
   if (size <= kPartSize)
-    return uploadWhole(client, key, path, size, sha256);
+    return uploadWhole(client, key, source, size, sha256);
   for (int attempt = 1;; ++attempt) {
     S3Upload upload{key, client.createUpload(key)};
     try {
-      uploadParts(client, upload, path, size, sha256);
+      uploadParts(client, upload, source, size, sha256);
       break;
     } catch (const S3Error &error) {
       // Somebody, or a rule of the bucket, aborted it: once more from the

@@ -164,6 +164,26 @@ def kills_leave_the_backup_before(case, instants=(1, 3)):
     same(case.restore(to=target), run)
 
 
+def files_may_change_meanwhile(case):
+    run = case.fresh()
+    before = tree(run)
+    case.proxy.part_delay = 0.1
+    process = case.start("backup", "--source-dir", run, "--bucket", case.bucket, "--prefix", "runs/x", "--once")
+    while case.proxy.count("PUT", "partNumber=") < 1:
+        check(process.poll() is None, "it ended before a file could change")
+        time.sleep(0.001)
+    os.remove(os.path.join(run, "logs/deep/events"))  # as a checkpoint that is pruned
+    with open(os.path.join(run, "metrics.jsonl"), "ab") as file:
+        file.write(b'{"step": 2}\n')
+    output = process.communicate()[0]
+    check(process.returncode == 0, output)
+    # The folder as it was when the backup began.
+    same(case.restore(), before)
+    case.proxy.part_delay = 0
+    case.backup(run, has=("4 files", "uploaded 1, 24 bytes"))
+    same(case.restore(), run)
+
+
 def stops_when_asked(case):
     run = case.fresh()
     process = case.start("backup", "--source-dir", run, "--bucket", case.bucket, "--prefix", "runs/x",
@@ -249,7 +269,8 @@ def everything(args, case):
     if args.kills:
         return kills_leave_the_backup_before(case, range(1, args.kills + 1))
     for test in (changed_parts_only, faults_are_survived, faults_that_stay_are_reported, clock_token_and_region,
-                 refusals_say_why, kills_leave_the_backup_before, stops_when_asked, certificates_are_checked):
+                 refusals_say_why, kills_leave_the_backup_before, files_may_change_meanwhile, stops_when_asked,
+                 certificates_are_checked):
         begin = time.monotonic()
         test(case)
         print(f"{test.__name__}: {time.monotonic() - begin:.1f} s", flush=True)
