@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <cstring>
+#include <optional>
 #include <string_view>
 
 namespace llamarun {
@@ -35,6 +37,10 @@ struct Transfer {
   std::size_t sent = 0;
   HttpResponse response;
   bool tooLong = false;
+  using Clock = std::chrono::steady_clock;
+  std::optional<Clock::time_point> moved; ///< last byte, once connected
+  curl_off_t bytes = 0;
+  bool stalled = false;
 };
 
 std::size_t readBody(char *to, std::size_t size, std::size_t count, void *at) {
@@ -89,8 +95,28 @@ std::size_t writeHeader(char *from, std::size_t size, std::size_t count,
   return line.size();
 }
 
-int progress(void *at, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  return static_cast<Transfer *>(at)->options.stop();
+/// The connection is there, the request is about to be sent.
+int connected(void *at, char *, char *, int, int) {
+  static_cast<Transfer *>(at)->moved = Transfer::Clock::now();
+  return CURL_PREREQFUNC_OK;
+}
+
+/// Every second, or when something moves. (The library's own low speed limit
+/// takes the mean of five seconds.)
+int progress(void *at, curl_off_t, curl_off_t down, curl_off_t, curl_off_t up) {
+  auto &transfer = *static_cast<Transfer *>(at);
+  if (transfer.options.stop())
+    return 1;
+  if (!transfer.moved)
+    return 0;
+  auto now = Transfer::Clock::now();
+  if (down + up != transfer.bytes) {
+    transfer.bytes = down + up;
+    transfer.moved = now;
+  }
+  transfer.stalled = now - *transfer.moved >
+                     std::chrono::seconds(transfer.options.stallSeconds);
+  return transfer.stalled;
 }
 
 /// What another attempt will not change.
@@ -128,7 +154,7 @@ CurlTransport::~CurlTransport() = default;
 HttpResponse CurlTransport::send(const HttpRequest &request) {
   const CurlLibrary &curl = curlLibrary();
   CURL *easy = handle->easy;
-  Transfer transfer{options, request.body, 0, {}, false};
+  Transfer transfer{options, request.body, 0, {}, false, {}, 0, false};
   char reason[CURL_ERROR_SIZE] = "";
   List headers;
   for (auto &[name, value] : request.headers)
@@ -171,8 +197,8 @@ HttpResponse CurlTransport::send(const HttpRequest &request) {
   } else {
     set(CURLOPT_CONNECTTIMEOUT_MS,
         static_cast<long>(options.connectSeconds * 1000));
-    set(CURLOPT_LOW_SPEED_LIMIT, 1L);
-    set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(options.stallSeconds));
+    set(CURLOPT_PREREQFUNCTION, &connected);
+    set(CURLOPT_PREREQDATA, static_cast<void *>(&transfer));
   }
   if (request.method == "HEAD") {
     set(CURLOPT_NOBODY, 1L);
@@ -188,9 +214,13 @@ HttpResponse CurlTransport::send(const HttpRequest &request) {
     set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
   }
   CURLcode code = curl.perform(easy);
+  std::string server(serverOf(request.url));
+  if (code == CURLE_ABORTED_BY_CALLBACK && transfer.stalled)
+    throw TransportError(server + ": no byte for " +
+                             std::to_string(options.stallSeconds) + " s",
+                         true);
   if (code == CURLE_ABORTED_BY_CALLBACK)
     throw Stopped();
-  std::string server(serverOf(request.url));
   if (transfer.tooLong)
     throw TransportError(server + ": the answer is longer than " +
                              std::to_string(options.maxAnswer) + " bytes",
@@ -198,9 +228,6 @@ HttpResponse CurlTransport::send(const HttpRequest &request) {
   if (code != CURLE_OK) {
     // The library's own words, which hold hosts and numbers.
     std::string why = *reason ? reason : curl.strerror(code);
-    if (code == CURLE_OPERATION_TIMEDOUT && !request.link)
-      why += " (no byte for " + std::to_string(options.stallSeconds) +
-             " s, or no connection)";
     throw TransportError(server + ": " + why, !isFinal(code));
   }
   long status = 0;
