@@ -5,11 +5,14 @@
 #include "runtime/io/CheckpointFiles.h"
 #include "runtime/io/CheckpointFolder.h"
 #include "runtime/io/MappedFile.h"
+#include "runtime/io/SafetensorsHeader.h"
 #include "runtime/support/Error.h"
 #include "runtime/train/AdaLoraState.h"
 #include "runtime/train/AdapterState.h"
 
+#include <algorithm>
 #include <chrono>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <unistd.h>
@@ -18,6 +21,22 @@ namespace llamarun {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+/// What ranks say to each other: a letter, and what follows it.
+static constexpr char kWritten = 'w'; ///< a rank's report
+static constexpr char kSaved = 's', kLost = 'l';
+
+/// The most that one rank has to write.
+static std::uint64_t mostBytes(const Checkpoint &outline) {
+  std::map<std::string, std::uint64_t> byFile;
+  std::uint64_t most = 0;
+  for (auto &[key, tensor] : outline.tensors)
+    for (auto &part : tensor.parts)
+      most = std::max(
+          most, byFile[part.file] +=
+                byteCount(tensor.dtype, outline.partShape(tensor)).value_or(0));
+  return most;
+}
 
 BackgroundSaver::BackgroundSaver(Session &session, Ranks theRanks,
                                  SaverOptions theOptions)
@@ -30,48 +49,79 @@ BackgroundSaver::BackgroundSaver(Session &session, Ranks theRanks,
   if (ranks.first())
     removeLeftovers(options.run);
   token = ranks.fromFirst(name);
+  auto bytes = std::max<std::uint64_t>(1, mostBytes(outlineOf(session.plan())));
+  mostWaiting = std::max<std::uint64_t>(1, options.waitingBytes / bytes);
 }
 
 BackgroundSaver::~BackgroundSaver() = default;
 
 void BackgroundSaver::begin(const TrainingPosition &position,
-                            const RunningSums &sums) {
-  Save &save = current.emplace();
-  save.checkpoint = outlineOf(session.plan());
-  save.checkpoint.directory = checkpointPath(options.run, position.step);
-  save.checkpoint.position = position;
-  save.checkpoint.sums = sums;
-  save.building = save.checkpoint.directory;
-  save.building += ".tmp-" + token;
-  save.reports.resize(ranks.size());
-  OwnParts own = copyOwnParts(session, save.checkpoint, grid, ranks.rank());
+                            const RunningSums &sums, bool urgent) {
+  // First the room, then the copy.
+  leaveOut(urgent ? 0 : mostWaiting - (current ? 1 : 0));
+  auto save = std::make_unique<Save>();
+  save->checkpoint = outlineOf(session.plan());
+  save->checkpoint.directory = checkpointPath(options.run, position.step);
+  save->checkpoint.position = position;
+  save->checkpoint.sums = sums;
+  save->checkpoint.settings = options.settings;
+  save->checkpoint.generation = options.generation;
+  save->building = save->checkpoint.directory;
+  save->building += ".tmp-" + token;
+  save->reports.resize(ranks.size());
+  save->own = copyOwnParts(session, save->checkpoint, grid, ranks.rank());
   if (session.plan().findTensor(fb::Role::State, kKeptTensor))
-    save.kept = readKept(session);
+    save->kept = readKept(session);
+  waiting.push_back(std::move(save));
+  startNext();
+}
+
+/// Until at most so many wait.
+void BackgroundSaver::leaveOut(std::size_t most) {
+  for (; waiting.size() > most; waiting.pop_front())
+    if (ranks.first())
+      options.warn("the checkpoint of step " +
+                   std::to_string(waiting.front()->checkpoint.position.step) +
+                   " is left out: those before it are still being written");
+}
+
+void BackgroundSaver::startNext() {
+  if (current || waiting.empty())
+    return;
+  current = std::move(waiting.front());
+  waiting.pop_front();
   good = false;
-  written = std::async(std::launch::async, [this, own = std::move(own)] {
-    return write(*current, own);
-  });
+  written = std::async(std::launch::async,
+                       [this, save = current.get()] { return write(*save); });
 }
 
 /// Runs beside the steps. Returns {"share": ..., "file": ...} or an error.
-std::string BackgroundSaver::write(const Save &save,
-                                   const OwnParts &own) const {
+std::string BackgroundSaver::write(const Save &save) const {
   json report = {{"share", save.checkpoint.sums->shares.at(0)}};
   try {
     makeDirectories(save.building);
-    report["file"] = writeOwnParts(own, save.checkpoint, save.building);
+    report["file"] = writeOwnParts(save.own, save.checkpoint, save.building);
   } catch (const std::exception &error) {
     report["error"] = error.what();
   }
   return report.dump(-1, ' ', true, json::error_handler_t::replace);
 }
 
+template <typename T> static bool isReady(const std::future<T> &future) {
+  return future.valid() &&
+         future.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+}
+
 std::string BackgroundSaver::take() {
-  if (!current || current->told ||
-      written.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
-    return {};
-  current->told = true;
-  return written.get();
+  if (current && !current->told && isReady(written)) {
+    current->told = true;
+    std::string report = written.get();
+    current->own.parts.clear(); // room for the next
+    return kWritten + report;
+  }
+  if (isReady(completed))
+    return {completed.get() ? kSaved : kLost};
+  return {};
 }
 
 void BackgroundSaver::deliver(const std::vector<std::string> &all) {
@@ -79,27 +129,38 @@ void BackgroundSaver::deliver(const std::vector<std::string> &all) {
     return;
   bool complete = true;
   for (unsigned rank = 0; rank < all.size(); ++rank) {
-    if (!all[rank].empty())
-      current->reports[rank] = all[rank];
+    if (all[rank].starts_with(kWritten))
+      current->reports[rank] = all[rank].substr(1);
     complete &= !current->reports[rank].empty();
   }
-  if (!complete || !ranks.first() || completed.valid())
-    return;
-  completed = std::async(std::launch::async, [this] {
-    try {
-      this->complete(*current);
-    } catch (const std::exception &error) {
-      options.warn("the checkpoint of step " +
-                   std::to_string(current->checkpoint.position.step) +
-                   " was not saved: " + error.what());
-      return false;
-    }
-    tell(current->checkpoint);
-    return true;
-  });
+  // Rank 0's word ends it for everybody.
+  if (char word = all.at(0).empty() ? kWritten : all[0][0]; word != kWritten) {
+    good = word == kSaved;
+    current.reset();
+    startNext();
+  } else if (complete && ranks.first() && !completed.valid()) {
+    completed =
+        std::async(std::launch::async, [this] { return completeAndTell(); });
+  }
 }
 
-/// Rank 0's thread: everybody's files are there.
+/// Rank 0's thread.
+bool BackgroundSaver::completeAndTell() {
+  try {
+    complete(*current);
+  } catch (const std::exception &error) {
+    std::error_code ignored;
+    fs::remove_all(current->building, ignored);
+    options.warn("the checkpoint of step " +
+                 std::to_string(current->checkpoint.position.step) +
+                 " was not saved: " + error.what());
+    return false;
+  }
+  tell(current->checkpoint);
+  return true;
+}
+
+/// Everybody's files are there.
 void BackgroundSaver::complete(Save &save) {
   // Removes it unless commit() comes that far.
   CheckpointDirectory directory(save.checkpoint.directory, save.building);
@@ -119,6 +180,8 @@ void BackgroundSaver::complete(Save &save) {
   writeAdapter(save);
   copyMetrics(save);
   directory.commit(save.checkpoint);
+  if (options.replaces)
+    removeOlder(options.run, options.generation);
   pruneCheckpoints(options.run, save.checkpoint.position.step,
                    options.totalLimit);
 }
@@ -162,27 +225,24 @@ void BackgroundSaver::copyMetrics(const Save &save) const {
                       file.text().substr(0, bytes));
 }
 
-void BackgroundSaver::drain() {
-  if (!current)
-    return;
-  // Reports are delivered to all ranks alike: all are here, or none is.
-  bool reported = true;
-  for (auto &report : current->reports)
-    reported &= !report.empty();
-  if (!reported) {
-    if (written.valid())
-      written.wait();
-    deliver(ranks.gather(take()));
-  }
-  if (completed.valid())
-    good = completed.get();
-  current.reset();
+/// With signs of life: a slow disk is no rank that hangs.
+template <typename T>
+void BackgroundSaver::await(const std::future<T> &future) const {
+  if (future.valid())
+    while (future.wait_for(std::chrono::seconds(1)) !=
+           std::future_status::ready)
+      ranks.progress();
 }
 
 bool BackgroundSaver::finish() {
-  drain();
-  // Nobody goes on before it is in its place.
-  return ranks.fromFirst(good ? "saved" : "lost") == "saved";
+  while (current) {
+    if (current->told)
+      await(completed);
+    else
+      await(written);
+    deliver(ranks.gather(take()));
+  }
+  return good;
 }
 
 } // namespace llamarun

@@ -93,6 +93,8 @@ ConvertReport convertCheckpoint(std::shared_ptr<const Plan> plan,
   target.directory = out;
   target.grid = gridOf(*plan, fb::Side::Target);
   target.position = source.position;
+  target.settings = source.settings;
+  target.generation = source.generation;
   if (source.sums) {
     target.sums = source.sums->folded();
     auto metrics = MappedFile::open(in / kMetricsFile);

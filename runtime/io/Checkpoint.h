@@ -98,6 +98,12 @@ struct Checkpoint {
   CheckpointGrid grid;
   TrainingPosition position;
   std::optional<RunningSums> sums;
+  /// Of `checkpoint-<step>`: what must be the same to go on, and what it was,
+  /// by the flag that sets it.
+  std::map<std::string, std::string> settings;
+  /// Runs that begin in a folder with checkpoints of others have a higher one:
+  /// theirs are the newer ones, whatever the steps.
+  std::uint64_t generation = 0;
   std::string planHash;  ///< of the plan that trained it
   std::string modelHash; ///< of the model.mlir that plan was made from
   std::map<std::string, CheckpointTensor> tensors; ///< by key()

@@ -3,6 +3,7 @@
 #include "runtime/io/AtomicFile.h"
 #include "runtime/io/Manifest.h"
 #include "runtime/io/MappedFile.h"
+#include "runtime/io/PeftAdapter.h"
 #include "runtime/io/QuoteName.h"
 #include "runtime/support/Error.h"
 
@@ -98,11 +99,34 @@ CheckpointFile writeCheckpointFile(const fs::path &directory,
   return {mapped.bytes().size(), hashOf(mapped.bytes())};
 }
 
+/// A directory in which something of ours was half written, copied or removed.
+static bool holdsNothingElse(const fs::path &directory) {
+  std::error_code error;
+  if (!fs::is_directory(directory, error))
+    return false;
+  // An adapter without a rank's file is somebody's adapter.
+  bool hasRank = false, hasAdapter = false;
+  for (auto &entry : fs::directory_iterator(directory)) {
+    std::string name = entry.path().filename().string();
+    name = name.substr(0, name.find(".tmp-"));
+    unsigned rank = 0;
+    if (std::sscanf(name.c_str(), "rank-%5u", &rank) == 1 &&
+        name == rankFileName(rank))
+      hasRank = true;
+    else if (name == kMetricsFile || name == kAdapterWeightsFile ||
+             name == kAdapterConfigFile)
+      hasAdapter = true;
+    else if (name != kCheckpointFile && name != kManifestFile)
+      return false;
+  }
+  return hasRank || !hasAdapter;
+}
+
 static void refuseOthers(const fs::path &target) {
   std::error_code error;
   if (fs::exists(target, error) && !fs::exists(target / kCheckpointFile) &&
       !fs::exists(target / kManifestFile) && // damaged, but ours
-      !(fs::is_directory(target, error) && fs::is_empty(target, error)))
+      !holdsNothingElse(target))
     fail(ExitCode::Usage, target.string(),
          ": exists and is no checkpoint; give another directory");
 }

@@ -1,5 +1,6 @@
 #include "runtime/io/CheckpointFolder.h"
 
+#include "runtime/io/CheckpointFiles.h"
 #include "runtime/io/Manifest.h"
 #include "runtime/io/PeftAdapter.h"
 #include "runtime/support/Error.h"
@@ -57,8 +58,24 @@ std::map<std::uint64_t, fs::path> checkpointsIn(const fs::path &run) {
   return found;
 }
 
+/// Names the tensor in which a rank's file is damaged, if it can be told.
+static void checkTensors(const Checkpoint &checkpoint) {
+  CheckpointReader reader(checkpoint);
+  for (auto &[key, tensor] : checkpoint.tensors)
+    for (std::size_t i = 0; i < tensor.parts.size(); ++i)
+      reader.read(tensor, i);
+}
+
 Checkpoint openVerified(const fs::path &directory) {
-  Manifest manifest = checkManifest(directory);
+  Manifest manifest;
+  try {
+    manifest = checkManifest(directory);
+  } catch (const Error &) {
+    // Better said by what the checkpoint knows of its parts.
+    if (fs::exists(directory / kManifestFile))
+      checkTensors(Checkpoint::open(directory));
+    throw;
+  }
   Checkpoint checkpoint = Checkpoint::open(directory);
   auto require = [&](const std::string &name) {
     if (!manifest.count(name))
@@ -68,21 +85,49 @@ Checkpoint openVerified(const fs::path &directory) {
   require(kCheckpointFile);
   for (auto &[name, file] : checkpoint.files)
     require(name);
+  if (checkpoint.sums)
+    require(kMetricsFile);
   return checkpoint;
+}
+
+namespace {
+struct Found {
+  std::optional<std::uint64_t> generation; ///< nothing: cannot be read
+  std::uint64_t step = 0;
+  fs::path path;
+};
+} // namespace
+
+/// The oldest first. Those that cannot be read lie among the newest generation.
+static std::vector<Found> byAge(const fs::path &run) {
+  std::vector<Found> all;
+  std::uint64_t newest = 0;
+  for (auto &[step, path] : checkpointsIn(run)) {
+    Found &one = all.emplace_back(std::nullopt, step, path);
+    try {
+      one.generation = Checkpoint::open(path).generation;
+      newest = std::max(newest, *one.generation);
+    } catch (const Error &) {
+    }
+  }
+  std::ranges::stable_sort(all, {}, [&](const Found &one) {
+    return one.generation.value_or(newest);
+  });
+  return all;
 }
 
 std::optional<Checkpoint> newestComplete(const fs::path &run,
                                          const Warn &warn) {
-  auto found = checkpointsIn(run);
-  for (auto at = found.rbegin(); at != found.rend(); ++at) {
+  auto all = byAge(run);
+  for (auto at = all.rbegin(); at != all.rend(); ++at) {
     try {
-      Checkpoint checkpoint = openVerified(at->second);
-      if (checkpoint.position.step != at->first)
-        fail(ExitCode::BadInput, (at->second / kCheckpointFile).string(),
+      Checkpoint checkpoint = openVerified(at->path);
+      if (checkpoint.position.step != at->step)
+        fail(ExitCode::BadInput, (at->path / kCheckpointFile).string(),
              ": is of step ", checkpoint.position.step);
       return checkpoint;
     } catch (const Error &error) {
-      warn(at->second.filename().string() + " is skipped: " + error.what());
+      warn(at->path.filename().string() + " is skipped: " + error.what());
     }
   }
   return std::nullopt;
@@ -122,17 +167,27 @@ static void removeTemporaries(const fs::path &run) {
     fs::remove(path, error);
 }
 
-void removeLeftovers(const fs::path &run, bool all) {
+std::uint64_t nextGeneration(const fs::path &run) {
+  std::uint64_t next = 0;
+  for (auto &one : byAge(run))
+    if (one.generation)
+      next = std::max(next, *one.generation + 1);
+  return next;
+}
+
+void removeOlder(const fs::path &run, std::uint64_t generation) {
+  for (auto &one : byAge(run))
+    if (one.generation && *one.generation < generation)
+      removeCheckpoint(one.path);
+}
+
+void removeLeftovers(const fs::path &run) {
   removeTemporaries(run);
   for (auto &path : entriesOf(run)) {
     std::string name = path.filename().string();
     auto parts = takeApart(name);
-    if (!parts)
-      continue;
-    bool building = parts->second.starts_with(".tmp-") ||
-                    parts->second.starts_with(".old-");
-    if (building ||
-        (all && parts->second.empty() && fs::exists(path / kCheckpointFile)))
+    if (parts && (parts->second.starts_with(".tmp-") ||
+                  parts->second.starts_with(".old-")))
       removeCheckpoint(path);
   }
 }

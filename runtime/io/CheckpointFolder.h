@@ -27,13 +27,15 @@ checkpointsIn(const std::filesystem::path &run);
 
 /// Reads checkpoint.json and compares every file of the directory with
 /// SHA256SUMS. \throws Error(BadInput) naming the file that is missing,
-/// damaged, or not listed there although the checkpoint needs it.
+/// damaged (and the tensor, if it is inside of one), or not listed there
+/// although the checkpoint needs it.
 Checkpoint openVerified(const std::filesystem::path &directory);
 
 using Warn = std::function<void(const std::string &)>;
 
-/// The checkpoint of the highest step that is complete. Others are told to
-/// `warn` with the file that is wrong. Nothing if there is none.
+/// The newest that is complete: of the highest generation, and in it of the
+/// highest step. Others before it are told to `warn` with the file that is
+/// wrong. Nothing if there is none.
 std::optional<Checkpoint> newestComplete(const std::filesystem::path &run,
                                          const Warn &warn);
 
@@ -43,8 +45,13 @@ std::optional<Checkpoint> newestComplete(const std::filesystem::path &run,
 void pruneCheckpoints(const std::filesystem::path &run, std::uint64_t step,
                       std::uint64_t most);
 
-/// Removes what killed runs have left under construction; with `all` the
-/// checkpoints too. Only directories that hold files of ours are touched.
-void removeLeftovers(const std::filesystem::path &run, bool all = false);
+/// Of a run that begins there: higher than that of any checkpoint.
+std::uint64_t nextGeneration(const std::filesystem::path &run);
+
+/// Removes the checkpoints of generations before `generation`.
+void removeOlder(const std::filesystem::path &run, std::uint64_t generation);
+
+/// Removes what killed runs have left under construction.
+void removeLeftovers(const std::filesystem::path &run);
 
 } // namespace llamarun

@@ -91,6 +91,11 @@ public:
       *value = reader.count(document, key, "checkpoint");
     if (document.contains("sums"))
       readSums(document["sums"]);
+    if (document.contains("generation"))
+      checkpoint.generation =
+          reader.count(document, "generation", "checkpoint");
+    if (document.contains("settings"))
+      readSettings(document["settings"]);
     readGrid(reader.list(document, "grid", "checkpoint"));
     readFiles(reader.member(document, "files", "checkpoint"));
     for (const json &tensor : reader.list(document, "tensors", "checkpoint"))
@@ -106,9 +111,10 @@ private:
   /// The document less its checksum, which is that of the rest.
   json topLevel() {
     static constexpr const char *kKeys[] = {
-        "checksum", "data_seed", "epoch",      "epoch_step", "files",
-        "format",   "grid",      "model_hash", "plan_hash",  "seed",
-        "step",     "sums",      "tensors",    "version"};
+        "checksum",   "data_seed", "epoch",      "epoch_step",
+        "files",      "format",    "generation", "grid",
+        "model_hash", "plan_hash", "seed",       "settings",
+        "step",       "sums",      "tensors",    "version"};
     json document = json::object();
     for (const char *key : kKeys)
       if (const json *value = file.find(key))
@@ -157,6 +163,14 @@ private:
       reader.reject("sums: 'evaluated' is neither true nor false");
     sums.evaluated = evaluated.get<bool>();
     checkpoint.sums = std::move(sums);
+  }
+
+  void readSettings(const json &entry) {
+    if (!entry.is_object())
+      reader.reject("'settings' is no object");
+    for (const auto &[key, value] : entry.items())
+      checkpoint.settings[key] =
+          reader.string(entry, key.c_str(), "'settings'");
   }
 
   void readGrid(const json &axes) {
@@ -278,6 +292,10 @@ std::string Checkpoint::text() const {
                    {"model_hash", modelHash},
                    {"tensors", list},
                    {"files", names}};
+  if (generation)
+    document["generation"] = generation;
+  if (!settings.empty())
+    document["settings"] = settings;
   if (sums)
     document["sums"] = {
         {"loss", sums->loss},          {"task_loss", sums->taskLoss},

@@ -323,13 +323,12 @@ void Trainer::save(bool last, bool evaluated) {
   agreement.settle();
   compareMasks();
   if (options.saver) {
-    options.saver->drain();
     options.saver->begin({.step = state.step,
                           .epoch = state.step / perEpoch,
                           .epochStep = state.step % perEpoch,
                           .seed = options.seed,
                           .dataSeed = options.dataSeed},
-                         sums(evaluated));
+                         sums(evaluated), !evaluated);
   }
   savedAt = state.step;
   if (last || !options.saver)
@@ -416,7 +415,7 @@ TrainOutcome Trainer::run() {
         evaluate();
       if (saves)
         save(last, !signal);
-      else if (options.saver && ranks.alone())
+      if (options.saver && ranks.alone())
         options.saver->deliver({options.saver->take()});
       if (last)
         break;

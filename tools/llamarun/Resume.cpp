@@ -21,7 +21,7 @@ void printWarning(const std::string &text) {
 
 void prepareOutput(const fs::path &directory, bool overwrite) {
   if (overwrite)
-    return removeLeftovers(directory, true);
+    return; // nothing is lost before the new run has something
   auto refuse = [&](const std::string &name) {
     fail(ExitCode::Usage, directory.string(), ": already holds ", name,
          "; give another --output-dir, --resume or --overwrite-output-dir");
@@ -81,8 +81,21 @@ std::string ResumeFlag::choose(const fs::path &output,
   }
 }
 
+std::uint64_t ResumeFlag::generation(const fs::path &output,
+                                     const std::string &from) const {
+  if (from.empty() || !continues(output))
+    return nextGeneration(output);
+  bool named = !where.empty() && fs::exists(fs::path(where) / kCheckpointFile);
+  // Back to an older one: those after it are another branch.
+  if (named)
+    if (auto newest = newestComplete(output, [](auto &) {});
+        !newest || !fs::equivalent(newest->directory, from))
+      return nextGeneration(output);
+  return Checkpoint::open(from).generation;
+}
+
 void resumeFrom(const std::string &directory, Session &session,
-                const Ranks &ranks, std::uint64_t samples,
+                const Ranks &ranks, const RunSettings &settings,
                 TrainOptions &options) {
   try {
     Checkpoint from =
@@ -94,14 +107,14 @@ void resumeFrom(const std::string &directory, Session &session,
       if (mine != its)
         fail(ExitCode::Usage, directory, ": is of a run with ", flag, " ", its,
              ", not ", mine, "; give the same to go on");
+    std::string warning =
+        requireSameSettings(directory, from.settings, settings);
+    if (!warning.empty() && ranks.first())
+      printWarning(warning);
     options.firstStep = at.step;
     options.sums = from.sums;
     if (!from.sums)
       return;
-    if (from.sums->samples != samples && ranks.first())
-      printWarning(directory + ": is of a run over " +
-                   std::to_string(from.sums->samples) + " examples, not " +
-                   std::to_string(samples) + ": their order is another");
     if (from.grid != gridOf(session.plan()))
       options.sums = from.sums->folded();
     if (ranks.first())

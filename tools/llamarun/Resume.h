@@ -3,6 +3,7 @@
 
 #include "runtime/executor/Session.h"
 #include "runtime/train/Ranks.h"
+#include "runtime/train/RunSettings.h"
 #include "runtime/train/Trainer.h"
 
 #include <filesystem>
@@ -13,7 +14,8 @@ namespace llamarun {
 /// To standard error; nothing ends for it.
 void printWarning(const std::string &text);
 
-/// Refuses, or clears, an output directory that holds a run. Rank 0 calls it.
+/// Refuses an output directory that holds a run, unless it is to be replaced
+/// (which BackgroundSaver does when it has something better). Rank 0 calls it.
 /// \throws Error(Usage) naming the file that is in the way.
 void prepareOutput(const std::filesystem::path &directory, bool overwrite);
 
@@ -32,12 +34,18 @@ struct ResumeFlag {
   /// \throws Error(BadInput) if `where` has none.
   std::string choose(const std::filesystem::path &output,
                      const Ranks &ranks) const;
+
+  /// Of the checkpoints of this run (Checkpoint.h), which goes on from what
+  /// choose() said. Rank 0 calls it.
+  std::uint64_t generation(const std::filesystem::path &output,
+                           const std::string &from) const;
 };
 
 /// Fills the session from a checkpoint of any layout, and `options` with where
-/// the run stood. \throws Error(Usage) if the seeds are others.
+/// the run stood. \throws Error(Usage) naming a seed or setting that is
+/// another.
 void resumeFrom(const std::string &checkpoint, Session &session,
-                const Ranks &ranks, std::uint64_t samples,
+                const Ranks &ranks, const RunSettings &settings,
                 TrainOptions &options);
 
 } // namespace llamarun

@@ -1,6 +1,7 @@
 // llamarun train
 #include "runtime/convert/BackgroundSaver.h"
 #include "runtime/convert/TrainingState.h"
+#include "runtime/io/CheckpointFolder.h"
 #include "runtime/support/Error.h"
 #include "runtime/train/AdapterState.h"
 #include "runtime/train/Trainer.h"
@@ -11,6 +12,7 @@
 #include "tools/llamarun/StopSignal.h"
 
 #include <cstdio>
+#include <limits>
 #include <map>
 #include <optional>
 #include <vector>
@@ -234,6 +236,23 @@ void writeCheckpoint(const TrainFlags &flags, Session &session,
     std::printf("checkpoint: %s\n", flags.saveCheckpoint.c_str());
 }
 
+SaverOptions saverOptions(const TrainFlags &flags, const Plan &plan,
+                          const RunSettings &settings, const std::string &from,
+                          bool replaces) {
+  const TrainOptions &options = flags.options;
+  SaverOptions saver;
+  saver.run = options.outputDir;
+  saver.totalLimit = flags.saveTotalLimit;
+  saver.baseModel = options.baseModel;
+  saver.totalSteps = std::stoull(settings.at(kTotalSteps));
+  saver.settings = settings;
+  saver.generation = flags.resume.generation(options.outputDir, from);
+  saver.replaces = replaces;
+  saver.warn = printWarning;
+  saver.observers = options.observers;
+  return saver;
+}
+
 int runTrain(TrainFlags &flags) {
   TrainOptions &options = flags.options;
   options.outputDir = flags.outputDir;
@@ -260,10 +279,12 @@ int runTrain(TrainFlags &flags) {
     loadAdapter(*session, flags.initFrom, ranks);
   if (!flags.shares.empty())
     options.dealing = sharesOf(flags, ranks);
+  RunSettings settings = settingsOf(*plan, options, training);
+  std::string from;
   if (flags.resume.given)
-    if (auto from = flags.resume.choose(options.outputDir, ranks);
-        !from.empty())
-      resumeFrom(from, *session, ranks, training.size(), options);
+    from = flags.resume.choose(options.outputDir, ranks);
+  if (!from.empty())
+    resumeFrom(from, *session, ranks, settings, options);
   if (ranks.first()) {
     flags.records.start(*session, ranks, training.size(), options);
     flags.backup.start(options);
@@ -273,15 +294,15 @@ int runTrain(TrainFlags &flags) {
   watchStopSignals();
   options.stopRequested = stopSignal;
   std::optional<BackgroundSaver> saver;
+  bool replaces = flags.overwrite && !flags.resume.continues(options.outputDir);
   if (options.save != When::Never)
     options.saver = &saver.emplace(
-        *session, ranks,
-        SaverOptions{options.outputDir, flags.saveTotalLimit, options.baseModel,
-                     totalSteps(*plan, training.size(), options), printWarning,
-                     options.observers});
+        *session, ranks, saverOptions(flags, *plan, settings, from, replaces));
   ProgramRunner runner(*session, seed, ranks);
   TrainOutcome outcome =
       train(*session, runner, task.glue(), training, evaluation, options);
+  if (replaces && !saver && !outcome.signal && ranks.first())
+    removeOlder(options.outputDir, std::numeric_limits<std::uint64_t>::max());
   if (!flags.saveCheckpoint.empty())
     writeCheckpoint(
         flags, *session, ranks, outcome.steps,

@@ -40,6 +40,7 @@ protected:
             .totalLimit = 0,
             .baseModel = "base",
             .totalSteps = 10,
+            .settings = {{"--learning-rate", "0.5"}},
             .warn =
                 [this](const std::string &text) {
                   std::lock_guard lock(mutex);
@@ -89,6 +90,7 @@ TEST_F(BackgroundSaverTest, WritesWhatTheStateWasAtBegin) {
   Checkpoint found = openVerified(checkpoint(3));
   EXPECT_EQ(found.position.step, 3u);
   EXPECT_EQ(found.position.seed, 7u);
+  EXPECT_EQ(found.settings.at("--learning-rate"), "0.5");
   // What the ranks of a replica all know counts once: ranks 0 and 2 lead.
   EXPECT_EQ(found.sums->shares, (std::vector<double>{0.5, 0, 2.5, 0}));
   EXPECT_EQ(contents(checkpoint(3) / kMetricsFile), "{\"step\": 1}\n");
@@ -121,7 +123,6 @@ TEST_F(BackgroundSaverTest, SavesInTurnAndKeepsTheNewest) {
     mine.observers = {&told};
     BackgroundSaver saver(session, ranks, mine);
     for (std::uint64_t step = 1; step <= 4; ++step) {
-      saver.drain();
       saver.begin({.step = step}, sums(ranks.rank()));
       saver.deliver(ranks.exchange(saver.take()));
     }
@@ -130,6 +131,67 @@ TEST_F(BackgroundSaverTest, SavesInTurnAndKeepsTheNewest) {
   EXPECT_EQ(told.steps, (std::vector<std::uint64_t>{1, 2, 3, 4}));
   EXPECT_EQ(entries(), (std::vector<std::string>{"checkpoint-3", "checkpoint-4",
                                                  "metrics.jsonl"}));
+}
+
+// No call waits for the storage; what there is no room for is left out, the
+// longest waiting first, and the same on all ranks.
+TEST_F(BackgroundSaverTest, LeavesOutWhatThereIsNoRoomFor) {
+  tiny::runGrid({.dp = 2}, [&](Session &session, const Ranks &ranks) {
+    initializeTensors(session, 42, ranks);
+    SaverOptions mine = options();
+    mine.waitingBytes = 1; // one may always wait
+    BackgroundSaver saver(session, ranks, mine);
+    // Without an exchange none of them knows that the first is complete.
+    for (std::uint64_t step = 1; step <= 5; ++step) {
+      setState(session, static_cast<float>(step));
+      saver.begin({.step = step}, sums(ranks.rank()));
+    }
+    EXPECT_TRUE(saver.finish());
+    EXPECT_TRUE(saver.finish());
+  });
+  EXPECT_EQ(entries(), (std::vector<std::string>{"checkpoint-1", "checkpoint-5",
+                                                 "metrics.jsonl"}));
+  EXPECT_EQ(readPeftAdapter(checkpoint(5)).tensors.at(tiny::kLoraB).data[0], 5);
+  ASSERT_EQ(warnings.size(), 3u);
+  EXPECT_NE(warnings[0].find("step 2 is left out"), std::string::npos);
+  EXPECT_NE(warnings[2].find("step 4 is left out"), std::string::npos);
+}
+
+TEST_F(BackgroundSaverTest, AnUrgentSaveIsTheNext) {
+  tiny::runGrid({.dp = 2}, [&](Session &session, const Ranks &ranks) {
+    initializeTensors(session, 42, ranks);
+    BackgroundSaver saver(session, ranks, options());
+    for (std::uint64_t step = 1; step <= 4; ++step)
+      saver.begin({.step = step}, sums(ranks.rank()), step == 4);
+    EXPECT_TRUE(saver.finish());
+  });
+  EXPECT_EQ(entries(), (std::vector<std::string>{"checkpoint-1", "checkpoint-4",
+                                                 "metrics.jsonl"}));
+}
+
+TEST_F(BackgroundSaverTest, ReplacesARunWhenItHasSomething) {
+  tiny::runGrid({}, [&](Session &session, const Ranks &ranks) {
+    initializeTensors(session, 42, ranks);
+    for (std::uint64_t generation : {0, 1}) {
+      SaverOptions mine = options();
+      mine.generation = generation;
+      mine.replaces = generation > 0;
+      BackgroundSaver saver(session, ranks, mine);
+      RunningSums bad = sums(0);
+      bad.metricsBytes = 1000;
+      saver.begin({.step = 1}, bad);
+      EXPECT_FALSE(saver.finish());
+      EXPECT_EQ(entries().size(), generation ? 3u : 1u);
+      saver.begin({.step = generation ? 3u : 20u}, sums(0));
+      EXPECT_TRUE(saver.finish());
+      if (!generation) {
+        saver.begin({.step = 30}, sums(0));
+        EXPECT_TRUE(saver.finish());
+      }
+    }
+  });
+  EXPECT_EQ(entries(),
+            (std::vector<std::string>{"checkpoint-3", "metrics.jsonl"}));
 }
 
 // A rank that cannot write tells the others, and nobody waits for it.

@@ -9,8 +9,10 @@
 namespace llamarun {
 namespace {
 
-void makeCheckpoint(const std::filesystem::path &run, std::uint64_t step) {
+void makeCheckpoint(const std::filesystem::path &run, std::uint64_t step,
+                    std::uint64_t generation = 0) {
   Checkpoint checkpoint;
+  checkpoint.generation = generation;
   checkpoint.position.step = step;
   checkpoint.planHash = checkpoint.modelHash = "x";
   CheckpointDirectory building(checkpointPath(run, step));
@@ -70,7 +72,8 @@ TEST(CheckpointFolder, SkipsTheIncompleteByName) {
   EXPECT_EQ(found->position.step, 1u);
   ASSERT_EQ(warnings.size(), 4u);
   const char *expected[][2] = {
-      {"checkpoint-5", "rank-00000.safetensors: is damaged"},
+      {"checkpoint-5",
+       "rank-00000.safetensors: tensor 'parameter/p' is damaged"},
       {"checkpoint-4", "SHA256SUMS"},
       {"checkpoint-3", "does not list rank-00000"},
       {"checkpoint-2", "is of step 1"}};
@@ -100,8 +103,27 @@ TEST(CheckpointFolder, RemovesLeftovers) {
   removeLeftovers(run.path);
   EXPECT_EQ(entriesIn(run.path), 3u);
   EXPECT_EQ(stepsIn(run.path), (Steps{2}));
-  removeLeftovers(run.path, true);
-  EXPECT_EQ(entriesIn(run.path), 2u);
+}
+
+TEST(CheckpointFolder, LaterRunsAreNewer) {
+  TemporaryDirectory run;
+  EXPECT_EQ(nextGeneration(run.path), 0u);
+  makeCheckpoint(run.path, 50);
+  makeCheckpoint(run.path, 60);
+  EXPECT_EQ(nextGeneration(run.path), 1u);
+  makeCheckpoint(run.path, 8, 1);
+  makeCheckpoint(run.path, 9, 1);
+  std::filesystem::create_directory(run / "checkpoint-1"); // somebody else's
+  EXPECT_EQ(nextGeneration(run.path), 2u);
+  std::vector<std::string> warnings;
+  Warn warn = [&](const std::string &text) { warnings.push_back(text); };
+  EXPECT_EQ(newestComplete(run.path, warn)->position.step, 9u);
+  EXPECT_TRUE(warnings.empty());
+  std::filesystem::remove(run / "checkpoint-9/SHA256SUMS");
+  EXPECT_EQ(newestComplete(run.path, warn)->position.step, 8u);
+  EXPECT_EQ(warnings.size(), 1u);
+  removeOlder(run.path, 1);
+  EXPECT_EQ(stepsIn(run.path), (Steps{1, 8, 9}));
 }
 
 } // namespace
