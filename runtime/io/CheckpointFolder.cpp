@@ -2,7 +2,6 @@
 
 #include "runtime/io/CheckpointFiles.h"
 #include "runtime/io/Manifest.h"
-#include "runtime/io/PeftAdapter.h"
 #include "runtime/support/Error.h"
 
 #include <algorithm>
@@ -154,15 +153,21 @@ void pruneCheckpoints(const fs::path &run, std::uint64_t step,
       removeCheckpoint(found.begin()->second);
 }
 
-/// Of the adapter, whose files are written beside their places (AtomicFile.h).
+/// `<name>.tmp-<pid>`: the adapter and others that are written beside their
+/// places (AtomicFile.h).
 static void removeTemporaries(const fs::path &run) {
   std::vector<fs::path> found;
   std::error_code error;
   for (fs::directory_iterator at(run, error), end; !error && at != end;
-       at.increment(error))
-    for (std::string file : {kAdapterConfigFile, kAdapterWeightsFile})
-      if (at->path().filename().string().starts_with(file + ".tmp-"))
-        found.push_back(at->path());
+       at.increment(error)) {
+    std::string name = at->path().filename().string();
+    auto mark = name.rfind(".tmp-");
+    std::error_code ignored;
+    if (mark != name.npos && mark > 0 && mark + 5 < name.size() &&
+        name.find_first_not_of("0123456789", mark + 5) == name.npos &&
+        at->is_regular_file(ignored))
+      found.push_back(at->path());
+  }
   for (auto &path : found)
     fs::remove(path, error);
 }

@@ -1,24 +1,14 @@
 #include "runtime/train/RunSettings.h"
 
-#include "runtime/io/Checkpoint.h"
 #include "runtime/support/Error.h"
 #include "runtime/train/AdapterState.h"
 #include "runtime/train/MetricsLog.h"
+#include "runtime/train/SettingsAgreement.h"
 #include "runtime/train/StepPlan.h"
 
 #include <nlohmann/json.hpp>
-#include <span>
 
 namespace llamarun {
-
-/// Of the token ids and labels, in their order.
-static std::string fingerprintOf(const Dataset &data) {
-  std::string digests;
-  for (auto &ids : data.sequences)
-    digests += hashOf(std::as_bytes(std::span(ids)));
-  digests += hashOf(std::as_bytes(std::span(data.labels)));
-  return hashOf(std::as_bytes(std::span(digests)));
-}
 
 /// Members of adapter_config.json that say how it trains.
 static void addAdapter(RunSettings &settings, const Plan &plan,
@@ -49,11 +39,10 @@ RunSettings settingsOf(const Plan &plan, const TrainOptions &options,
       {"--no-shuffle", options.shuffle ? "off" : "on"},
       {"examples of a step (batch size x accumulation x replicas)",
        std::to_string(dealing.perRound() * plan.task().accumulation())},
-      {"--data", std::to_string(training.size()) + " examples of XXH3-128 " +
-                     fingerprintOf(training)},
       {"--task", std::string(viewOf(plan.task().name()))},
       {kTotalSteps, std::to_string(steps)}};
   addAdapter(settings, plan, steps);
+  settings.merge(fingerprintsOf({training}));
   return settings;
 }
 

@@ -105,7 +105,7 @@ private:
   RunMoment now() const { return {state.step, state.epoch}; }
   void evaluate();
   void evaluateAll();
-  void save(bool last, bool evaluated);
+  void save(bool evaluated);
   void saveToOutput();
   void takeUp();
   void finish(int signal);
@@ -317,7 +317,7 @@ void Trainer::evaluateAll() {
   }
 }
 
-void Trainer::save(bool last, bool evaluated) {
+void Trainer::save(bool evaluated) {
   if (savedAt == state.step)
     return;
   agreement.settle();
@@ -331,7 +331,7 @@ void Trainer::save(bool last, bool evaluated) {
                          sums(evaluated), !evaluated);
   }
   savedAt = state.step;
-  if (last || !options.saver)
+  if (!options.saver)
     saveToOutput();
 }
 
@@ -360,11 +360,15 @@ void Trainer::finish(int signal) {
   told.seconds = secondsOfRun();
   for (RunObserver *observer : observers)
     observer->onEnd(told);
-  if (options.saver) {
-    agreement.settle();
-    if (!options.saver->finish())
-      fail(ExitCode::Storage, "the last checkpoint was not saved");
-  }
+  // Whatever one of them lacks, the other is tried.
+  bool saved = true;
+  agreement.settle();
+  if (options.saver)
+    saved = options.saver->finish();
+  if (!adapterSaved)
+    saveToOutput();
+  if (!saved)
+    fail(ExitCode::Storage, "the last checkpoint was not saved");
   if (log)
     log->finish();
 }
@@ -414,7 +418,7 @@ TrainOutcome Trainer::run() {
       if (evaluates)
         evaluate();
       if (saves)
-        save(last, !signal);
+        save(!signal);
       if (options.saver && ranks.alone())
         options.saver->deliver({options.saver->take()});
       if (last)
@@ -422,8 +426,6 @@ TrainOutcome Trainer::run() {
     }
   }
   progress.clear();
-  if (!adapterSaved)
-    saveToOutput();
   finish(signal);
   return {state.step, state.loss, signal};
 }

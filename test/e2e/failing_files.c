@@ -3,7 +3,8 @@
  *
  *   FAILING_CALL   write, fsync or rename
  *   FAILING_AT     k, from 1; every later one fails too with FAILING_REST=1
- *   FAILING_HOW    enospc, or kill
+ *   FAILING_HOW    enospc, kill, or stall (for a minute)
+ *   FAILING_RANK   only in the process of that RANK
  *   FAILING_STEP   only what lies in checkpoint-<step>...
  *   FAILING_COUNT  file to which each such call is told, a letter a call
  */
@@ -32,7 +33,8 @@ static int concerns(const char *path) {
 /* Whether this call is to fail. */
 static int fails(const char *call, const char *path) {
   const char *wanted = getenv("FAILING_CALL");
-  if (!wanted || !concerns(path))
+  const char *rank = getenv("FAILING_RANK"), *own = getenv("RANK");
+  if (!wanted || !concerns(path) || (rank && (!own || strcmp(rank, own) != 0)))
     return 0;
   const char *count = getenv("FAILING_COUNT");
   if (count) {
@@ -52,6 +54,8 @@ static int fails(const char *call, const char *path) {
   const char *how = getenv("FAILING_HOW");
   if (how && strcmp(how, "kill") == 0)
     kill(getpid(), SIGKILL);
+  if (how && strcmp(how, "stall") == 0)
+    sleep(60);
   errno = ENOSPC;
   return 1;
 }

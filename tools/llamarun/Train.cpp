@@ -236,9 +236,8 @@ void writeCheckpoint(const TrainFlags &flags, Session &session,
     std::printf("checkpoint: %s\n", flags.saveCheckpoint.c_str());
 }
 
-SaverOptions saverOptions(const TrainFlags &flags, const Plan &plan,
-                          const RunSettings &settings, const std::string &from,
-                          bool replaces) {
+SaverOptions saverOptions(const TrainFlags &flags, const RunSettings &settings,
+                          std::uint64_t generation, bool replaces) {
   const TrainOptions &options = flags.options;
   SaverOptions saver;
   saver.run = options.outputDir;
@@ -246,7 +245,7 @@ SaverOptions saverOptions(const TrainFlags &flags, const Plan &plan,
   saver.baseModel = options.baseModel;
   saver.totalSteps = std::stoull(settings.at(kTotalSteps));
   saver.settings = settings;
-  saver.generation = flags.resume.generation(options.outputDir, from);
+  saver.generation = generation;
   saver.replaces = replaces;
   saver.warn = printWarning;
   saver.observers = options.observers;
@@ -295,9 +294,13 @@ int runTrain(TrainFlags &flags) {
   options.stopRequested = stopSignal;
   std::optional<BackgroundSaver> saver;
   bool replaces = flags.overwrite && !flags.resume.continues(options.outputDir);
-  if (options.save != When::Never)
+  if (options.save != When::Never) {
+    // Rank 0 alone uses it, before anything is written.
+    std::uint64_t generation =
+        ranks.first() ? flags.resume.generation(options.outputDir, from) : 0;
     options.saver = &saver.emplace(
-        *session, ranks, saverOptions(flags, *plan, settings, from, replaces));
+        *session, ranks, saverOptions(flags, settings, generation, replaces));
+  }
   ProgramRunner runner(*session, seed, ranks);
   TrainOutcome outcome =
       train(*session, runner, task.glue(), training, evaluation, options);

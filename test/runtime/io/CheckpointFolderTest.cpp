@@ -100,7 +100,10 @@ TEST(CheckpointFolder, RemovesLeftovers) {
   for (const char *name : {"checkpoint-4.tmp-12-7", "checkpoint-2.old-12",
                            "checkpoint-x.tmp-1", "other.tmp-1"})
     std::filesystem::create_directory(run / name);
+  writeAll(run / "run.json.tmp-77", "half");
+  writeAll(run / "mine.tmp-7x", "");
   removeLeftovers(run.path);
+  EXPECT_TRUE(std::filesystem::remove(run / "mine.tmp-7x"));
   EXPECT_EQ(entriesIn(run.path), 3u);
   EXPECT_EQ(stepsIn(run.path), (Steps{2}));
 }

@@ -10,6 +10,7 @@ namespace {
 
 Dataset examples(std::size_t count) {
   Dataset data;
+  data.name = "train";
   for (std::size_t i = 0; i < count; ++i) {
     data.sequences.push_back({1, static_cast<std::int32_t>(i)});
     data.labels.push_back(1);
