@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 #include <unistd.h>
+#include <utility>
 
 namespace llamarun {
 
@@ -69,7 +70,8 @@ void BackgroundSaver::begin(const TrainingPosition &position,
   save->building = save->checkpoint.directory;
   save->building += ".tmp-" + token;
   save->reports.resize(ranks.size());
-  save->own = copyOwnParts(session, save->checkpoint, grid, ranks.rank());
+  save->own = copyOwnParts(session, save->checkpoint, grid, ranks.rank(),
+                           std::exchange(spare, {}));
   if (session.plan().findTensor(fb::Role::State, kKeptTensor))
     save->kept = readKept(session);
   waiting.push_back(std::move(save));
@@ -116,7 +118,7 @@ std::string BackgroundSaver::take() {
   if (current && !current->told && isReady(written)) {
     current->told = true;
     std::string report = written.get();
-    current->own.parts.clear(); // room for the next
+    spare = std::move(current->own);
     return kWritten + report;
   }
   if (isReady(completed))

@@ -88,6 +88,7 @@ private:
   std::size_t mostWaiting = 1;
   std::deque<std::unique_ptr<Save>> waiting; ///< the oldest first
   std::unique_ptr<Save> current;
+  OwnParts spare;                   ///< memory of a save that is written
   std::future<std::string> written; ///< this rank's report
   std::future<bool> completed;      ///< rank 0: whether it is in its place
   bool good = true;                 ///< the last one

@@ -33,16 +33,21 @@ Checkpoint outlineOf(const Plan &plan) {
 }
 
 OwnParts copyOwnParts(Session &session, const Checkpoint &outline,
-                      const Grid &grid, unsigned rank) {
+                      const Grid &grid, unsigned rank, OwnParts spare) {
   session.synchronize();
   const Plan &plan = session.plan();
   OwnParts own{rank, {}};
+  std::size_t next = 0;
   for (const fb::Tensor *tensor : checkpointedTensors(plan)) {
     std::string key = keyOf(*tensor);
     const CheckpointTensor &entry = outline.tensors.at(key);
     if (entry.parts[partOf(*tensor, grid, rank)].file != rankFileName(rank))
       continue;
-    std::vector<std::byte> bytes(plan.bytes(tensor->buffer()));
+    // The same ones in the same order.
+    std::vector<std::byte> bytes;
+    if (next < spare.parts.size())
+      bytes = std::move(spare.parts[next++].second);
+    bytes.resize(plan.bytes(tensor->buffer()));
     session.readTensor(tensor->role(), viewOf(tensor->name()), bytes);
     own.parts.emplace_back(std::move(key), std::move(bytes));
   }

@@ -31,8 +31,10 @@ struct OwnParts {
 };
 
 /// Waits for the device and copies. `outline` is the plan's.
+/// \param spare an older copy, whose memory is used again: new pages would take
+///   longer than to fill them.
 OwnParts copyOwnParts(Session &session, const Checkpoint &outline,
-                      const Grid &grid, unsigned rank);
+                      const Grid &grid, unsigned rank, OwnParts spare = {});
 
 /// Writes them to a file in `directory` and flushes it. \returns what
 /// addReport() needs to know; empty if there are none.

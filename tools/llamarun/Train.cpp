@@ -59,7 +59,8 @@ void addDataFlags(CLI::App &app, TrainFlags &flags) {
                  "written")
       ->required();
   app.add_flag("--overwrite-output-dir", flags.overwrite,
-               "Replace the run that --output-dir already holds");
+               "Replace the run that --output-dir already holds: its "
+               "checkpoints go when the new one has its first");
   app.add_option("--init-from", flags.initFrom,
                  "Start from a PEFT directory, or from a safetensors file with "
                  "PyTorch's parameter names");

@@ -229,7 +229,6 @@ TEST_F(BackgroundSaverTest, OneRanksFailureIsAWarningAndTheNextSaveIsWhole) {
 // What a killed run has left under construction, and a directory of that step.
 TEST_F(BackgroundSaverTest, LeftoversAreInNobodysWay) {
   directory.write("run/checkpoint-5.tmp-123-4/rank-00000.safetensors", "half");
-  directory.write("run/checkpoint-5/SHA256SUMS", "");
   directory.write("run/checkpoint-5/rank-00000.safetensors", "half");
   tiny::runGrid({}, [&](Session &session, const Ranks &ranks) {
     initializeTensors(session, 42, ranks);
@@ -241,6 +240,26 @@ TEST_F(BackgroundSaverTest, LeftoversAreInNobodysWay) {
             (std::vector<std::string>{"checkpoint-5", "metrics.jsonl"}));
   EXPECT_EQ(openVerified(checkpoint(5)).position.step, 5u);
   EXPECT_TRUE(warnings.empty());
+}
+
+// Somebody's adapter, or anything else, stays; nothing is left beside it.
+TEST_F(BackgroundSaverTest, WhatIsNoCheckpointIsNotReplaced) {
+  directory.write("run/checkpoint-5/adapter_model.safetensors", "an adapter");
+  directory.write("run/checkpoint-6/notes.txt", "notes");
+  tiny::runGrid({}, [&](Session &session, const Ranks &ranks) {
+    initializeTensors(session, 42, ranks);
+    BackgroundSaver saver(session, ranks, options());
+    for (std::uint64_t step : {5, 6}) {
+      saver.begin({.step = step}, sums(0));
+      EXPECT_FALSE(saver.finish());
+    }
+  });
+  EXPECT_EQ(entries(), (std::vector<std::string>{"checkpoint-5", "checkpoint-6",
+                                                 "metrics.jsonl"}));
+  EXPECT_TRUE(fs::exists(checkpoint(6) / "notes.txt"));
+  EXPECT_TRUE(fs::exists(checkpoint(5) / "adapter_model.safetensors"));
+  ASSERT_EQ(warnings.size(), 2u);
+  EXPECT_NE(warnings[0].find("is no checkpoint"), std::string::npos);
 }
 
 TEST_F(BackgroundSaverTest, MetricsThatBecameShorterFailTheSave) {

@@ -85,6 +85,42 @@ TEST(StopAgreement, CarriesARider) {
   }
 }
 
+// Two riders get each their own, whatever the bytes and their lengths.
+TEST(StopAgreement, BothRidersGetTheirOwn) {
+  std::vector<std::vector<std::string>> first, second;
+  std::string one, two;
+  auto keep = [](auto &where) {
+    return
+        [&where](const std::vector<std::string> &all) { where.push_back(all); };
+  };
+  auto both = StopAgreement::both({[&] { return one; }, keep(first)},
+                                  {[&] { return two; }, keep(second)});
+  std::vector<std::string> sent;
+  const std::pair<std::string, std::string> kSaid[] = {
+      {"", ""}, {"a", ""}, {"", "b"}, {std::string("\0x\0", 3), "\1"}};
+  for (auto &[a, b] : kSaid) {
+    one = a;
+    two = b;
+    sent.push_back(both.take());
+  }
+  both.compare(sent);
+  ASSERT_EQ(first.size(), 1u);
+  ASSERT_EQ(second.size(), 1u);
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    EXPECT_EQ(first[0][i], kSaid[i].first) << i;
+    EXPECT_EQ(second[0][i], kSaid[i].second) << i;
+  }
+  // One of them, or none.
+  StopAgreement::Rider alone{[] { return std::string("x"); }, keep(first)};
+  EXPECT_EQ(StopAgreement::both(alone, {}).take(), "x");
+  EXPECT_EQ(StopAgreement::both({}, alone).take(), "x");
+  EXPECT_FALSE(StopAgreement::both({}, {}).take);
+  for (std::string bad : {std::string("short"), std::string(8, '\x7f')})
+    expectFailure(ExitCode::PeerLost, {"rank 1", "two messages"}, [&] {
+      both.compare({sent[1], bad});
+    });
+}
+
 TEST(StopAgreement, ARidersErrorIsEverybodys) {
   expectFailure(ExitCode::Numerics, {"differs"}, [] {
     test::runRanks(2, [](Peers &peers) {
