@@ -89,7 +89,7 @@ TEST_F(RunSettingsTest, TheAdaptersScheduleIsPartOfIt) {
   EXPECT_EQ(settings.at("--adapter's target_r"), "1");
   EXPECT_EQ(settings.at("--adapter's tinit"), "1");
   EXPECT_EQ(settings.count("--adapter's total_step"), 0u);
-  settings["--adapter's tfinal"] = "5";
+  settings["--adapter's tfinal"] = std::to_string(5);
   expectFailure(ExitCode::Usage, {"--adapter's tfinal 5, not 2"}, [&] {
     requireSameSettings("c", settings, of({.adalora = true}));
   });
