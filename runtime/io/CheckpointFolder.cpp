@@ -70,9 +70,15 @@ Checkpoint openVerified(const fs::path &directory) {
   try {
     manifest = checkManifest(directory);
   } catch (const Error &) {
-    // Better said by what the checkpoint knows of its parts.
-    if (fs::exists(directory / kManifestFile))
-      checkTensors(Checkpoint::open(directory));
+    // Better said by what the checkpoint knows of its parts, if it can tell.
+    std::optional<Checkpoint> readable;
+    try {
+      if (fs::exists(directory / kManifestFile))
+        readable = Checkpoint::open(directory);
+    } catch (const Error &) {
+    }
+    if (readable)
+      checkTensors(*readable);
     throw;
   }
   Checkpoint checkpoint = Checkpoint::open(directory);
