@@ -26,6 +26,9 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 MODEL, DATA, OUT = "examples/demo/model", "examples/demo/data/SST-2", "test/golden"
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 STEPS, BATCH, EVAL_ROWS = 20, 8, 32
+# Ranks in proportion to the gradient norms of test/golden/probe, half the parameters of rank 4 on all (docs/probes.md).
+PLACED = {f"model.layers.{layer}.{name}": rank for layer, ranks in enumerate(("1133334", "0022112")) for name, rank in
+          zip([f"self_attn.{x}" for x in ALL[:4]] + [f"mlp.{x}" for x in ALL[4:]], map(int, ranks)) if rank}
 VERSIONS = dict(torch=torch.__version__, transformers=transformers.__version__, peft=peft.__version__)
 
 
@@ -55,6 +58,10 @@ def runs():
         "sst2-lora-top": Run("sst2", lora("sst2", r=4, lora_alpha=4,
                                           target_modules=r"model\.layers\.1\.(self_attn\.[qo]_proj|mlp\.down_proj)"),
                              weight_decay=0.0),
+        "sst2-lora-placed": Run("sst2", lora(
+            "sst2", r=4, lora_alpha=8, target_modules=list(PLACED),
+            rank_pattern={name: rank for name, rank in PLACED.items() if rank != 4},
+            alpha_pattern={name: 2.0 * rank for name, rank in PLACED.items() if rank != 4})),
         "sst2-adalora": Run("sst2", peft.AdaLoraConfig(
             task_type="SEQ_CLS", target_modules=ALL, init_r=5, target_r=2, lora_alpha=8, lora_dropout=0.0, tinit=2,
             tfinal=6, deltaT=3, beta1=0.8, beta2=0.9, orth_reg_weight=0.3, total_step=STEPS), lr=5e-3),

@@ -28,6 +28,7 @@ MODEL, DATA = os.path.join(ROOT, "examples/demo/model"), os.path.join(ROOT, "exa
 TOLERANCE = 1e-4  # of a logit: absolute below 1, relative above
 ADALORA = "init_r=5,target_r=2,tinit=1,tfinal=2,deltaT=2,alpha=8,targets=all-linear,total_step=12"
 LORA = "r=4,alpha=8,targets=all-linear"
+PLACED = f"{LORA},placement={ROOT}/test/golden/probe/sst2-lora.json,budget=0.5,rule=proportional"
 
 
 def run(*command):
@@ -41,7 +42,9 @@ def adapter_flag(config):
     """The flag of llamac that makes the adapter of an adapter_config.json."""
     targets = ",".join(sorted(config["target_modules"]))
     if config["peft_type"] == "LORA":
-        return f"lora:r={config['r']},alpha={config['lora_alpha']},targets={targets}"
+        patterns = "".join(f",{pattern}.{key}={number}" for pattern in ("rank_pattern", "alpha_pattern")
+                           for key, number in config[pattern].items())
+        return f"lora:r={config['r']},alpha={config['lora_alpha']},targets={targets}{patterns}"
     names = "init_r target_r tinit tfinal deltaT beta1 beta2 orth_reg_weight total_step".split()
     return ("adalora:" + ",".join(f"{name}={config[name]}" for name in names) +
             f",alpha={config['lora_alpha']},targets={targets}")
@@ -104,7 +107,8 @@ def sentences(count=12):
 
 
 def train_ours(args, directory, task, method, options):
-    plan, out = os.path.join(directory, "plan.fb"), os.path.join(directory, f"{task}-{method}")
+    name = f"{task}-{method}" + ("-placed" if "placement" in options else "")
+    plan, out = os.path.join(directory, "plan.fb"), os.path.join(directory, name)
     data = DATA
     if task == "lm":
         data = os.path.join(directory, "text.txt")
@@ -136,6 +140,9 @@ def main():
                 golden = os.path.join(ROOT, f"test/golden/train/{task}-{method}/adapter")
                 adapters.append((f"PEFT's {task} {method}", golden))
                 adapters.append((f"ours: {task} {method}", train_ours(args, directory, task, method, options)))
+        golden = os.path.join(ROOT, "test/golden/train/sst2-lora-placed/adapter")
+        adapters.append(("PEFT's sst2 placed", golden))
+        adapters.append(("ours: sst2 placed", train_ours(args, directory, "sst2", "lora", PLACED)))
         for name, adapter in adapters:
             logits, problems = peft_logits(adapter, rows)
             errors = our_logits_agree(args, adapter, rows, logits, directory)

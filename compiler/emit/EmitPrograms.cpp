@@ -6,8 +6,7 @@
 using namespace mlir;
 using namespace llamac::emit;
 
-static_assert(int(plan::ProgramKind::Gradient) ==
-                  int(fb::ProgramKind::Gradient) &&
+static_assert(int(plan::ProgramKind::Probe) == int(fb::ProgramKind::Probe) &&
               int(plan::getMaxEnumValForProgramKind()) ==
                   int(fb::ProgramKind::MAX));
 static_assert(int(plan::CollectiveKind::Broadcast) ==

@@ -26,8 +26,13 @@ constexpr llvm::StringLiteral kAdaLoraKeys[] = {
     "init_r",     "target_r", "tinit",   "tfinal",
     "deltaT",     "beta1",    "beta2",   "alpha",
     "total_step", "dropout",  "targets", "orth_reg_weight"};
+/// Of both; with AdaLoRA ranks fall from init_r, so that there is one rule.
+constexpr llvm::StringLiteral kPlacementKeys[] = {"placement", "budget",
+                                                  "statistic", "rule", "max_r"};
 
 bool isKey(llvm::StringRef kind, llvm::StringRef word) {
+  if (llvm::is_contained(kPlacementKeys, word))
+    return true;
   if (kind == "adalora")
     return llvm::is_contained(kAdaLoraKeys, word);
   return llvm::is_contained(kLoraKeys, word) ||
@@ -73,8 +78,40 @@ llvm::Error setPattern(AdapterOptions &options, llvm::StringRef key,
   return llvm::Error::success();
 }
 
+llvm::Error setPlacement(AdapterOptions::Placement &placement,
+                         llvm::StringRef key, llvm::StringRef value) {
+  if (key == "max_r")
+    return setInteger(placement.maxRank, 1, key, value);
+  if (key == "budget") {
+    if (llvm::Error error =
+            setNumber(placement.budget, INFINITY, key, value,
+                      "a share of the parameters up to 1 or a sum of ranks"))
+      return error;
+    if (placement.budget > 1 &&
+        placement.budget != std::floor(placement.budget))
+      return bad(key, value, "an integer, as a sum of ranks above 1 is");
+    return llvm::Error::success();
+  }
+  if (key == "rule") {
+    if (value != "top" && value != "proportional")
+      return bad(key, value, "top or proportional");
+    placement.rule = value.str();
+  } else if (key == "statistic") {
+    if (!value.contains('.'))
+      return bad(key, value, "part.name, as weight_gradient.norm");
+    placement.statistic = value.str();
+  } else {
+    if (value.empty())
+      return bad(key, value, "a file of llamarun probe");
+    placement.file = value.str();
+  }
+  return llvm::Error::success();
+}
+
 llvm::Error set(AdapterOptions &options, llvm::StringRef key,
                 llvm::StringRef value) {
+  if (llvm::is_contained(kPlacementKeys, key))
+    return setPlacement(options.placement, key, value);
   AdapterOptions::AdaLora &ada = options.adalora;
   if (key == "r")
     return setInteger(options.rank, 1, key, value);
@@ -133,6 +170,31 @@ llvm::Error checkBudget(const AdapterOptions::AdaLora &ada) {
   return llvm::Error::success();
 }
 
+/// What a placement goes with.
+llvm::Error checkPlacement(const AdapterOptions &options,
+                           llvm::ArrayRef<llvm::StringRef> keys) {
+  const AdapterOptions::Placement &placement = options.placement;
+  if (placement.file.empty()) {
+    for (llvm::StringRef key : keys)
+      if (llvm::is_contained(kPlacementKeys, key))
+        return llvm::createStringError("--adapter: " + key +
+                                       " is of a placement=probe.json, which "
+                                       "is not there");
+    return llvm::Error::success();
+  }
+  if (!options.rankPattern.empty() || !options.alphaPattern.empty())
+    return llvm::createStringError(
+        "--adapter: placement says the ranks: no rank_pattern or "
+        "alpha_pattern beside it");
+  if (options.kind == "adalora" && placement.rule != "top")
+    return llvm::createStringError("--adapter: AdaLoRA begins with one rank: "
+                                   "rule=top is its only one");
+  if (placement.maxRank && placement.rule == "top")
+    return llvm::createStringError(
+        "--adapter: max_r is of rule=proportional: with rule=top ranks are r");
+  return llvm::Error::success();
+}
+
 /// Whether regular expressions are some, before a pass finds that they are not.
 llvm::Error checkExpressions(const AdapterOptions &options) {
   auto asAdapter = [](llvm::Error error) {
@@ -164,10 +226,12 @@ llvm::Expected<AdapterOptions> AdapterOptions::parse(llvm::StringRef text) {
   if (!rest.empty())
     rest.split(words, ',');
   llvm::StringRef last;
+  llvm::SmallVector<llvm::StringRef> keys;
   for (llvm::StringRef word : words) {
     auto [key, value] = word.split('=');
     if (isKey(kind, key) && word.contains('=')) {
       last = key;
+      keys.push_back(key);
       if (llvm::Error error = set(options, key, value))
         return error;
     } else if (last == "targets") {
@@ -183,12 +247,15 @@ llvm::Expected<AdapterOptions> AdapterOptions::parse(llvm::StringRef text) {
           (kind == "adalora" ? llvm::join(llvm::ArrayRef(kAdaLoraKeys), ", ")
                              : llvm::join(llvm::ArrayRef(kLoraKeys), ", ") +
                                    ", rank_pattern.<module>, "
-                                   "alpha_pattern.<module>"));
+                                   "alpha_pattern.<module>") +
+          ", " + llvm::join(llvm::ArrayRef(kPlacementKeys), ", "));
     }
   }
   if (kind == "adalora")
     if (llvm::Error error = checkBudget(options.adalora))
       return error;
+  if (llvm::Error error = checkPlacement(options, keys))
+    return error;
   if (llvm::Error error = checkExpressions(options))
     return error;
   return options;

@@ -29,9 +29,26 @@ struct AdapterOptions {
     double beta1 = 0.85, beta2 = 0.85, orthRegWeight = 0.5;
   } adalora;
 
+  /// `placement=probe.json`: which layers get an adapter, and of which rank
+  /// (adapters-place). Without a file there is none.
+  struct Placement {
+    std::string file, statistic = "weight_gradient.norm", rule = "top";
+    double budget = 0.5;
+    int64_t maxRank = 0; ///< 0: twice r
+  } placement;
+
   /// A word without '=' continues the list of the key before it; a regex,
   /// `targets=regex:...`, takes the rest of the text up to the next `key=`.
   static llvm::Expected<AdapterOptions> parse(llvm::StringRef text);
+};
+
+/// `--probe=activations[:regex]`, `--probe-threshold`.
+struct ProbeOptions {
+  bool activations = false;
+  std::string modules; ///< regular expression for paths; empty: all linear
+  double threshold = 0.01;
+  static llvm::Expected<ProbeOptions> parse(llvm::StringRef text,
+                                            double threshold);
 };
 
 /// `--shard=ddp4|tp4|ddp2,tp2`: sizes of the grid's axes.
@@ -74,6 +91,7 @@ llvm::Expected<Level> parseLevel(llvm::StringRef name);
 /// Every flag of `llamac`, parsed.
 struct CompilerOptions {
   AdapterOptions adapter;
+  ProbeOptions probe;
   GridOptions grid;
   bool sequenceParallel = false; // --sequence-parallel
   /// --reshard-from: the plan is not one that trains but one that changes the

@@ -34,6 +34,13 @@ void buildPrograms(OpPassManager &pm, const CompilerOptions &o) {
   head.accumulation = o.accumulation;
   pm.addPass(createAttachHead(head));
   pm.addPass(createCSEPass());
+  if (o.probe.activations) {
+    // Before rows are left out: statistics are of all tokens.
+    InsertProbesOptions probes;
+    probes.modules = o.probe.modules;
+    probes.threshold = o.probe.threshold;
+    pm.addPass(createInsertProbes(probes));
+  }
   pm.addPass(createNarrowToPooled());
   pm.addPass(createCSEPass());
   InstantiateBucketsOptions buckets;
@@ -75,7 +82,21 @@ AttachAdaloraOptions adaLoraOptions(const AdapterOptions &adapter) {
   return o;
 }
 
+void placeAdapters(OpPassManager &pm, const AdapterOptions &adapter) {
+  PlaceAdaptersOptions place;
+  place.path = adapter.placement.file;
+  place.statistic = adapter.placement.statistic;
+  place.rule = adapter.placement.rule;
+  place.budget = adapter.placement.budget;
+  place.maxRank = adapter.placement.maxRank;
+  place.rank = adapter.kind == "adalora" ? adapter.adalora.initR : adapter.rank;
+  place.targets.assign(adapter.targets.begin(), adapter.targets.end());
+  pm.addPass(createPlaceAdapters(place));
+}
+
 void buildTrain(OpPassManager &pm, const CompilerOptions &o) {
+  if (!o.adapter.placement.file.empty())
+    placeAdapters(pm, o.adapter);
   if (o.adapter.kind == "lora") {
     AttachLoraOptions lora;
     lora.rank = o.adapter.rank;

@@ -2,6 +2,7 @@
 #include "compiler/pipeline/Report.h"
 
 #include "compiler/emit/LocationText.h"
+#include "dialects/llm/LlmDialect.h"
 #include "dialects/plan/PlanDialect.h"
 #include "runtime/plan/CollectiveCost.h"
 
@@ -95,9 +96,42 @@ void printCollectives(ModuleOp module, llvm::raw_ostream &out) {
   }
 }
 
+/// Which layers got an adapter, by what, and what is left of the budget.
+void printPlacement(llm::PlacementAttr placement, llvm::raw_ostream &out) {
+  StringRef unit = placement.getUnit();
+  out << "placement by " << placement.getStatistic() << ", rule "
+      << placement.getRule() << ": " << grouped(placement.getSpent()) << " of "
+      << grouped(placement.getBudget()) << " " << unit
+      << llvm::format(" (%.1f %% of the ",
+                      100.0 * placement.getSpent() /
+                          std::max<int64_t>(placement.getWhole(), 1))
+      << grouped(placement.getWhole()) << " of rank " << placement.getRank()
+      << " on all)\n"
+      << llvm::format("%5s  %-48s %14s %6s %14s\n", "place", "module",
+                      "statistic", "rank", "parameters");
+  SmallVector<llm::PlacedModuleAttr> modules(
+      placement.getModules().getAsRange<llm::PlacedModuleAttr>());
+  llvm::stable_sort(modules, [](auto a, auto b) {
+    return a.getValue().getValueAsDouble() > b.getValue().getValueAsDouble();
+  });
+  int64_t adapters = 0;
+  for (auto [i, module] : llvm::enumerate(modules)) {
+    adapters += module.getRank() > 0;
+    out << llvm::format(
+        "%5d  %-48s %14.6g %6lld %14s\n", static_cast<int>(i + 1),
+        module.getModule().str().c_str(), module.getValue().getValueAsDouble(),
+        static_cast<long long>(module.getRank()),
+        grouped(module.getRank() * module.getPerRank()).c_str());
+  }
+  out << adapters << " of " << modules.size() << " layers have an adapter\n\n";
+}
+
 } // namespace
 
 void llamac::printReport(ModuleOp module, llvm::raw_ostream &out) {
+  if (auto placement = module->getAttrOfType<llm::PlacementAttr>(
+          llm::LlmDialect::kPlacementAttr))
+    printPlacement(placement, out);
   int64_t frozen = 0, trainable = 0;
   for (auto tensor : module.getOps<plan::TensorOp>()) {
     int64_t elements =

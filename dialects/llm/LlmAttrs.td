@@ -29,7 +29,8 @@ def Llm_ProgramKind : I32EnumAttr<"ProgramKind", "what a program function does",
     I32EnumAttrCase<"Train", 0, "train">,
     I32EnumAttrCase<"Accumulate", 1, "accumulate">,
     I32EnumAttrCase<"Evaluate", 2, "evaluate">,
-    I32EnumAttrCase<"Gradient", 3, "gradient">]> {
+    I32EnumAttrCase<"Gradient", 3, "gradient">,
+    I32EnumAttrCase<"Probe", 4, "probe">]> {
   let cppNamespace = "::llm";
 }
 
@@ -81,6 +82,30 @@ def Llm_Adapter : Llm_Attr<"Adapter", "adapter"> {
                         "::mlir::DictionaryAttr":$rank_pattern,
                         "::mlir::DictionaryAttr":$alpha_pattern,
                         OptionalParameter<"::llm::AdaLoraAttr">:$adalora);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Llm_PlacedModule : Llm_Attr<"PlacedModule", "placed"> {
+  let summary = "what a placement says of one linear layer";
+  let description = [{
+    `value` is the statistic of the probes, `per_rank` the parameters of an adapter of
+    rank 1; rank 0: no adapter.
+  }];
+  let parameters = (ins StringRefParameter<"module">:$module, "::mlir::FloatAttr":$value,
+                        "int64_t":$per_rank, "int64_t":$rank);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Llm_Placement : Llm_Attr<"Placement", "placement"> {
+  let summary = "which layers get an adapter of which rank, and why";
+  let description = [{
+    `budget`, `spent` and `whole`, of adapters of rank `rank` on all of `modules`
+    (#llm.placed, in the order of the graph), count what `unit` says: "parameters" or
+    "ranks".
+  }];
+  let parameters = (ins StringRefParameter<"statistic">:$statistic, StringRefParameter<"rule">:$rule,
+                        StringRefParameter<"unit">:$unit, "int64_t":$rank, "int64_t":$budget, "int64_t":$spent, "int64_t":$whole,
+                        "::mlir::ArrayAttr":$modules);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 

@@ -24,9 +24,12 @@ def Llm_Dialect : Dialect {
     static constexpr llvm::StringLiteral kOutputAttr = "llm.output";
     /// Of an argument: the output that its gradient becomes.
     static constexpr llvm::StringLiteral kGradientAttr = "llm.gradient";
+    /// Of @model: its programs are of kind probe (a unit).
+    static constexpr llvm::StringLiteral kProbesAttr = "llm.probes";
     static constexpr llvm::StringLiteral kModelAttr = "llm.model";
     static constexpr llvm::StringLiteral kTaskAttr = "llm.task";
     static constexpr llvm::StringLiteral kAdapterAttr = "llm.adapter";
+    static constexpr llvm::StringLiteral kPlacementAttr = "llm.placement";
     static constexpr llvm::StringLiteral kLevelAttr = "llm.level";
     static constexpr llvm::StringLiteral kSourceAttr = "llm.source";
     /// Of a weight or parameter that is a part: shape of the whole, and for

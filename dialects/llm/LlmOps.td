@@ -7,5 +7,6 @@ include "dialects/llm/LlmTrainOps.td"
 include "dialects/llm/LlmFusedOps.td"
 include "dialects/llm/LlmShardOps.td"
 include "dialects/llm/LlmTripletOps.td"
+include "dialects/llm/LlmProbeOps.td"
 
 #endif // LLM_OPS_TD

@@ -252,6 +252,23 @@ static LoopNest loopsOf(SumGradOp) {
           {{Row, Column}, {One}, {One}, {Row, Column}}};
 }
 
+// Each device has the statistics of its part of a row: shard-partition joins
+// them where columns are split.
+static LoopNest loopsOf(ProbeOp) {
+  enum { Token, Column, Statistic };
+  return {{kParallel, kWhole, kWhole}, {{Token, Column}, {Token, Statistic}}};
+}
+
+static LoopNest loopsOf(JoinProbeOp) {
+  enum { Token, Part, Statistic };
+  return {{kParallel, kWhole, kWhole}, {{Token, Part}, {Token, Statistic}}};
+}
+
+static LoopNest loopsOf(ProbeWeightOp) {
+  enum { Out, In, Statistic };
+  return {{kSum, kSum, kWhole}, {{Out, In}, {Out, In}, {Statistic}}};
+}
+
 // The parameters are names here: how they lie says llm.parameter.
 static LoopNest loopsOf(OptimizerStepOp) {
   enum { Hyper, One };
@@ -437,5 +454,6 @@ void llm::attachShardingInterface(MLIRContext &context) {
       ConstantOp, GradientStoreOp, PendingGradientOp, OptimizerStepOp,
       // sharded
       LocalIdsOp, FirstRowOp, LocalRowsOp, SoftmaxStatsOp, JoinSoftmaxStatsOp,
-      CrossEntropyPartsOp, CrossEntropyPartsGradOp>(context);
+      CrossEntropyPartsOp, CrossEntropyPartsGradOp, ProbeOp, JoinProbeOp,
+      ProbeWeightOp>(context);
 }

@@ -52,7 +52,8 @@ def Plan_ProgramKind : Plan_Enum<"ProgramKind", "what a program does", [
     I32EnumAttrCase<"Accumulate", 1, "accumulate">,
     I32EnumAttrCase<"Evaluate", 2, "evaluate">,
     I32EnumAttrCase<"Reshard", 3, "reshard">,
-    I32EnumAttrCase<"Gradient", 4, "gradient">]>;
+    I32EnumAttrCase<"Gradient", 4, "gradient">,
+    I32EnumAttrCase<"Probe", 5, "probe">]>;
 
 def Plan_Side : Plan_Enum<"Side", "whose layout a tensor has", [
     I32EnumAttrCase<"Own", 0, "own">,

@@ -6,9 +6,7 @@
 using namespace mlir;
 using namespace llamac;
 
-/// The module a linear layer belongs to, or empty: the weight's name without
-/// ".weight". The embedding, tied as LM head, is no module of its own.
-static StringRef moduleOf(llm::LinearOp op) {
+StringRef llamac::moduleOf(llm::LinearOp op) {
   auto weight = op.getWeight().getDefiningOp<llm::WeightOp>();
   if (!weight)
     return {};
@@ -21,8 +19,10 @@ static StringRef moduleOf(llm::LinearOp op) {
 
 FailureOr<SmallVector<StringRef>> llamac::adaptLayers(
     ModuleOp module, const TargetMatcher &matcher,
-    llvm::function_ref<void(func::FuncOp, llm::LinearOp, StringRef)> adapt) {
+    llvm::function_ref<void(func::FuncOp, llm::LinearOp, StringRef)> adapt,
+    StringRef what) {
   llvm::SetVector<StringRef> matched, seen;
+  auto placed = placedRanks(module);
   for (auto f : module.getOps<func::FuncOp>()) {
     SmallVector<llm::LinearOp> layers(f.getOps<llm::LinearOp>());
     for (llm::LinearOp layer : layers) {
@@ -30,15 +30,15 @@ FailureOr<SmallVector<StringRef>> llamac::adaptLayers(
       if (name.empty())
         continue;
       seen.insert(name);
-      if (!matcher.matches(name))
+      if (!matcher.matches(name) || (placed && placed->lookup(name) == 0))
         continue;
       matched.insert(name);
       adapt(f, layer, name);
     }
   }
   if (matched.empty()) {
-    InFlightDiagnostic error =
-        module.emitError("adapter: targets match no linear layer: ");
+    InFlightDiagnostic error = module.emitError()
+                               << what << " match no linear layer: ";
     llvm::interleaveComma(matcher.names(), error,
                           [&](StringRef n) { error << "'" << n << "'"; });
     if (!seen.empty())
@@ -47,6 +47,26 @@ FailureOr<SmallVector<StringRef>> llamac::adaptLayers(
     return error;
   }
   return SmallVector<StringRef>(matched.getArrayRef());
+}
+
+std::optional<llvm::StringMap<int64_t>> llamac::placedRanks(ModuleOp module) {
+  auto placement = module->getAttrOfType<llm::PlacementAttr>(
+      llm::LlmDialect::kPlacementAttr);
+  if (!placement)
+    return std::nullopt;
+  llvm::StringMap<int64_t> ranks;
+  for (auto placed : placement.getModules().getAsRange<llm::PlacedModuleAttr>())
+    ranks[placed.getModule()] = placed.getRank();
+  return ranks;
+}
+
+ArrayAttr llamac::recordedTargets(ModuleOp module, const TargetMatcher &matcher,
+                                  ArrayRef<StringRef> modules) {
+  Builder b(module.getContext());
+  if (module->hasAttr(llm::LlmDialect::kPlacementAttr))
+    return b.getStrArrayAttr(modules);
+  SmallVector<StringRef> names(matcher.names().begin(), matcher.names().end());
+  return b.getStrArrayAttr(names);
 }
 
 Value llamac::makeFactor(OpBuilder &b, Location loc, StringRef name,
@@ -69,7 +89,8 @@ Value llamac::roundedTo(OpBuilder &b, Location loc, Type element,
 static bool isTraining(func::FuncOp f) {
   auto program =
       f->getAttrOfType<llm::ProgramAttr>(llm::LlmDialect::kProgramAttr);
-  return !program || program.getKind() != llm::ProgramKind::Evaluate;
+  return !program || (program.getKind() != llm::ProgramKind::Evaluate &&
+                      program.getKind() != llm::ProgramKind::Probe);
 }
 
 /// The argument `random`, added to the function on first use.

@@ -7,16 +7,34 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/StringMap.h"
+
+#include <optional>
 
 namespace llamac {
 
+/// The module a linear layer belongs to, or empty: the weight's name without
+/// ".weight". The embedding, tied as LM head, is no module of its own.
+llvm::StringRef moduleOf(llm::LinearOp layer);
+
 /// Calls `adapt` for every linear layer of every function whose module the
-/// matcher takes; returns these modules in the order of their appearance. Fails
-/// with an error at the module if there is none.
+/// matcher takes, and to which a placement, if there is one, gives a rank;
+/// returns these modules in the order of their appearance. Fails with an error
+/// at the module if there is none; `what` selects them, as messages say it.
 mlir::FailureOr<llvm::SmallVector<llvm::StringRef>> adaptLayers(
     mlir::ModuleOp module, const TargetMatcher &matcher,
     llvm::function_ref<void(mlir::func::FuncOp, llm::LinearOp, llvm::StringRef)>
-        adapt);
+        adapt,
+    llvm::StringRef what = "adapter: targets");
+
+/// Rank by module, where `adapters-place` has been; otherwise empty.
+std::optional<llvm::StringMap<int64_t>> placedRanks(mlir::ModuleOp module);
+
+/// Targets as adapter_config.json has them: what the user gave or, where a
+/// placement chose among those, the paths of the modules.
+mlir::ArrayAttr recordedTargets(mlir::ModuleOp module,
+                                const TargetMatcher &matcher,
+                                llvm::ArrayRef<llvm::StringRef> modules);
 
 /// A factor: f32 whatever the base computes in, as PEFT's are
 /// (autocast_adapter_dtype).

@@ -31,6 +31,13 @@ struct AttachAdalora : llamac::impl::AttachAdaloraBase<AttachAdalora> {
     ModuleOp module = getOperation();
     if (failed(check(module)))
       return failure();
+    if (auto placed = llamac::placedRanks(module))
+      for (auto &[name, rank] : *placed)
+        if (rank != 0 && rank != initR)
+          return module.emitError("adapter: AdaLoRA begins with one rank, "
+                                  "init_r ")
+                 << initR.getValue() << ", a placement gives '" << name << "' "
+                 << rank;
     auto matcher = llamac::TargetMatcher::create(
         SmallVector<std::string>(targets.begin(), targets.end()));
     if (!matcher)
@@ -109,16 +116,16 @@ struct AttachAdalora : llamac::impl::AttachAdaloraBase<AttachAdalora> {
   void record(const llamac::TargetMatcher &matcher,
               ArrayRef<StringRef> modules) {
     OpBuilder b(&getContext());
-    SmallVector<StringRef> names(matcher.names().begin(),
-                                 matcher.names().end());
+    bool isPlaced = getOperation()->hasAttr(llm::LlmDialect::kPlacementAttr);
     auto none = b.getDictionaryAttr({});
     getOperation()->setAttr(
         llm::LlmDialect::kAdapterAttr,
         llm::AdapterAttr::get(
             &getContext(), "adalora", initR, b.getF64FloatAttr(alpha),
             b.getF64FloatAttr(dropout), /*use_rslora=*/false,
-            b.getStrArrayAttr(names), matcher.isRegex(),
-            b.getStrArrayAttr(modules), none, none,
+            llamac::recordedTargets(getOperation(), matcher, modules),
+            matcher.isRegex() && !isPlaced, b.getStrArrayAttr(modules), none,
+            none,
             llm::AdaLoraAttr::get(
                 &getContext(), targetR, tinit, tfinal, deltaT,
                 b.getF64FloatAttr(beta1), b.getF64FloatAttr(beta2),

@@ -56,16 +56,39 @@ struct AttachLora : llamac::impl::AttachLoraBase<AttachLora> {
     if (!alphas)
       return fail(alphas.takeError());
 
+    placed = llamac::placedRanks(module);
+    if (placed && (!ranks->entries().empty() || !alphas->entries().empty()))
+      return module.emitError("adapter: a placement says the ranks: no "
+                              "rank-pattern or alpha-pattern beside it");
+    if (placed)
+      for (auto &[name, r] : *placed)
+        if (r < 0 || r > INT32_MAX)
+          return module.emitError("adapter: a placement gives '")
+                 << name << "' the rank " << r;
+
     auto matched = llamac::adaptLayers(
         module, *matcher,
         [&](func::FuncOp f, llm::LinearOp layer, StringRef n) {
-          adapt(f, layer, n, std::llround(ranks->lookup(n, rank)),
-                alphas->lookup(n, alpha));
+          if (placed)
+            adapt(f, layer, n, placed->lookup(n),
+                  placedAlpha(placed->lookup(n)));
+          else
+            adapt(f, layer, n, std::llround(ranks->lookup(n, rank)),
+                  alphas->lookup(n, alpha));
         });
     if (failed(matched))
       return failure();
     record(*matcher, *ranks, *alphas, *matched);
     return success();
+  }
+
+  std::optional<llvm::StringMap<int64_t>> placed;
+
+  /// A module whose rank is not r has its own alpha, too, such that all have
+  /// one scale: a larger rank adds directions, not a larger step.
+  double placedAlpha(int64_t r) {
+    double share = static_cast<double>(r) / static_cast<double>(rank);
+    return r == rank ? alpha : alpha * (useRslora ? std::sqrt(share) : share);
   }
 
   void adapt(func::FuncOp f, llm::LinearOp layer, StringRef name, int64_t r,
@@ -106,21 +129,25 @@ struct AttachLora : llamac::impl::AttachLoraBase<AttachLora> {
               const llamac::NumberPattern &alphas,
               ArrayRef<StringRef> modules) {
     OpBuilder b(&getContext());
-    auto numbers = [&](const llamac::NumberPattern &pattern) {
+    auto numbers = [&](const llamac::NumberPattern &pattern, bool areRanks) {
       SmallVector<NamedAttribute> out;
       for (auto &[key, number] : pattern.entries())
         out.push_back(b.getNamedAttr(key, b.getF64FloatAttr(number)));
+      for (StringRef name : modules)
+        if (int64_t r = placed ? placed->lookup(name) : rank; r != rank)
+          out.push_back(b.getNamedAttr(
+              name, b.getF64FloatAttr(areRanks ? static_cast<double>(r)
+                                               : placedAlpha(r))));
       return b.getDictionaryAttr(out);
     };
-    SmallVector<StringRef> names(matcher.names().begin(),
-                                 matcher.names().end());
     getOperation()->setAttr(
         llm::LlmDialect::kAdapterAttr,
         llm::AdapterAttr::get(
             &getContext(), "lora", rank, b.getF64FloatAttr(alpha),
-            b.getF64FloatAttr(dropout), useRslora, b.getStrArrayAttr(names),
-            matcher.isRegex(), b.getStrArrayAttr(modules), numbers(ranks),
-            numbers(alphas), llm::AdaLoraAttr()));
+            b.getF64FloatAttr(dropout), useRslora,
+            llamac::recordedTargets(getOperation(), matcher, modules),
+            matcher.isRegex() && !placed, b.getStrArrayAttr(modules),
+            numbers(ranks, true), numbers(alphas, false), llm::AdaLoraAttr()));
   }
 };
 

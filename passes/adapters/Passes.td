@@ -73,3 +73,65 @@ def AttachAdalora : Pass<"adapters-attach-adalora", "mlir::ModuleOp"> {
     ListOption<"targets", "targets", "std::string", "modules to adapt: names, all-linear, or one regex:...">];
   let dependentDialects = ["llm::LlmDialect"];
 }
+
+def InsertProbes : Pass<"adapters-insert-probes", "mlir::ModuleOp"> {
+  let summary = "statistics of what flows through the linear layers";
+  let description = [{
+    Requires: @model (`graph-attach-head`), before rows are left out
+    (`graph-narrow-to-pooled`). Ensures: every linear layer whose whole path matches
+    the regular expression `modules` has two more outputs of @model,
+    "<module>:input" and "<module>:output", each an `llm.probe`, and an `llm.watch`,
+    from which `autodiff-differentiate` makes those of gradients; @model has
+    `llm.probes`, so that its programs are of kind probe. Fails if nothing matches,
+    and where one weight is applied twice. Test:
+    test/passes/adapters/insert-probes.mlir.
+
+    ```mlir
+    %y = llm.linear %x, %w : ...
+    return %loss, %logits : ...
+    // becomes
+    %y = llm.linear %x, %w : ...
+    %z = llm.watch "model.layers.0.self_attn.q_proj" %y of %x, %w : ...
+    %i = llm.probe %x threshold 0.01 : tensor<?x4xf32> -> tensor<?x4xf32>
+    %o = llm.probe %y threshold 0.01 : tensor<?x8xf32> -> tensor<?x4xf32>
+    return %loss, %logits, %i, %o : ...
+    ```
+  }];
+  let options = [
+    Option<"modules", "modules", "std::string", "\"\"", "regular expression for the path of a module; empty: all linear layers">,
+    Option<"threshold", "threshold", "double", "0.01", "activations that are no larger count as zero">];
+  let dependentDialects = ["llm::LlmDialect"];
+}
+
+def PlaceAdapters : Pass<"adapters-place", "mlir::ModuleOp"> {
+  let summary = "which layers get an adapter, of which rank, by a statistic of probes";
+  let description = [{
+    Requires: level graph; a file that `llamarun probe` wrote with this model. Ensures:
+    `llm.placement` on the module, which `adapters-attach-lora` and
+    `adapters-attach-adalora` follow: of the linear layers that `targets` selects
+    those of the highest `statistic` get rank `r` (rule top), or each one a rank in
+    proportion to it (rule proportional). The budget is a share of the parameters that
+    adapters of rank r on all of them have or, above 1, a sum of ranks. The first of
+    equals comes first: the same file gives the same ranks. Fails if the file does
+    not have a layer or the statistic, and if the budget is too small for any adapter.
+    Test: test/passes/adapters/place-adapters.mlir.
+
+    ```mlir
+    module {...}
+    // becomes
+    module attributes {llm.placement = #llm.placement<statistic = "weight_gradient.norm",
+        rule = "top", unit = "parameters", rank = 2, budget = 26, spent = 20, whole = 52, modules = [
+          #llm.placed<module = "q_proj", value = 3.0 : f64, per_rank = 10, rank = 2>,
+          #llm.placed<module = "up_proj", value = 1.0 : f64, per_rank = 16, rank = 0>]>} {...}
+    ```
+  }];
+  let options = [
+    Option<"path", "file", "std::string", "\"\"", "probe.json">,
+    Option<"statistic", "statistic", "std::string", "\"weight_gradient.norm\"", "part.name in the file">,
+    Option<"rule", "rule", "std::string", "\"top\"", "top or proportional">,
+    Option<"budget", "budget", "double", "0.5", "share of the parameters up to 1, or a sum of ranks">,
+    Option<"rank", "r", "int64_t", "8", "rank of adapters without a placement">,
+    Option<"maxRank", "max-r", "int64_t", "0", "largest rank of rule proportional; 0: twice r">,
+    ListOption<"targets", "targets", "std::string", "modules to choose among: names, all-linear, or one regex:...">];
+  let dependentDialects = ["llm::LlmDialect"];
+}

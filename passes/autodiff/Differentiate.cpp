@@ -18,9 +18,9 @@ namespace {
 /// The backward pass of one function.
 class Backward {
 public:
-  Backward(func::FuncOp f, bool accumulate)
+  Backward(func::FuncOp f, bool stores, bool accumulate)
       : function(f), block(f.getBody().front()), b(block.getTerminator()),
-        accumulate(accumulate) {}
+        stores(stores), accumulate(accumulate) {}
 
   LogicalResult run(Value loss) {
     findActive();
@@ -39,6 +39,7 @@ public:
     for (Operation *op : llvm::reverse(forward))
       if (failed(visit(op)))
         return failure();
+    returnProbes();
     return returnInputGradients();
   }
 
@@ -46,8 +47,10 @@ private:
   func::FuncOp function;
   Block &block;
   OpBuilder b;
-  bool accumulate;
+  bool stores, accumulate;
   llvm::DenseSet<Value> active;
+  /// Outputs with their names, those of the last layer first.
+  SmallVector<std::pair<std::string, Value>> probes;
   llvm::DenseMap<Value, Value> gradients;
 
   StringAttr gradientName(unsigned argument) {
@@ -56,13 +59,13 @@ private:
   }
 
   /// Values that change when a parameter changes, or an input whose gradient is
-  /// asked for.
+  /// asked for, or one that is watched.
   void findActive() {
     for (BlockArgument argument : block.getArguments())
       if (gradientName(argument.getArgNumber()))
         active.insert(argument);
     for (Operation &op : block.without_terminator())
-      if (isa<llm::ParameterOp>(op) ||
+      if (isa<llm::ParameterOp, llm::WatchOp>(op) ||
           llvm::any_of(op.getOperands(),
                        [&](Value v) { return active.contains(v); }))
         active.insert(op.result_begin(), op.result_end());
@@ -78,6 +81,8 @@ private:
       store(parameter, resultGradients[0]);
       return success();
     }
+    if (auto watch = dyn_cast<llm::WatchOp>(op))
+      probe(watch, resultGradients[0]);
     SmallVector<bool> wanted;
     for (Value operand : op->getOperands())
       wanted.push_back(active.contains(operand));
@@ -101,6 +106,43 @@ private:
     return success();
   }
 
+  /// Statistics of the gradient of a watched layer's output and weight. The
+  /// latter is there for a moment only, as a whole matrix: neither a norm nor a
+  /// sum of |W G| can be had without it where devices sum their terms.
+  void probe(llm::WatchOp watch, Value dy) {
+    auto weightType = RankedTensorType::get(
+        cast<RankedTensorType>(watch.getWeight().getType()).getShape(),
+        b.getF32Type());
+    Location loc = watch.getLoc();
+    Value dw = llm::MatmulOp::create(
+        b, loc, weightType, dy, watch.getX(), /*accumulate=*/Value(),
+        b.getUnitAttr(), /*transpose_b=*/nullptr, b.getF64FloatAttr(1.0));
+    StringRef name = watch.getModule();
+    probes.emplace_back(
+        (name + ":weight_gradient").str(),
+        llm::ProbeWeightOp::create(b, loc, dw, watch.getWeight()));
+    probes.emplace_back((name + ":output_gradient").str(),
+                        llm::ProbeOp::create(b, loc, dy, 0.0));
+  }
+
+  void returnProbes() {
+    for (auto &[name, value] : llvm::reverse(probes))
+      addOutput(b.getStringAttr(name), value);
+    for (auto watch :
+         llvm::make_early_inc_range(block.getOps<llm::WatchOp>())) {
+      watch.replaceAllUsesWith(watch.getY());
+      watch.erase();
+    }
+  }
+
+  void addOutput(StringAttr name, Value value) {
+    (void)function.insertResult(function.getNumResults(), value.getType(),
+                                b.getDictionaryAttr(b.getNamedAttr(
+                                    llm::LlmDialect::kOutputAttr, name)));
+    Operation *end = block.getTerminator();
+    end->insertOperands(end->getNumOperands(), value);
+  }
+
   LogicalResult returnInputGradients() {
     for (BlockArgument argument : block.getArguments()) {
       unsigned i = argument.getArgNumber();
@@ -113,18 +155,15 @@ private:
                                             "input whose gradient is asked "
                                             "for as ")
                << name;
-      unsigned result = function.getNumResults();
-      (void)function.insertResult(result, gradient.getType(),
-                                  b.getDictionaryAttr(b.getNamedAttr(
-                                      llm::LlmDialect::kOutputAttr, name)));
-      Operation *end = block.getTerminator();
-      end->insertOperands(end->getNumOperands(), gradient);
+      addOutput(name, gradient);
       function.removeArgAttr(i, llm::LlmDialect::kGradientAttr);
     }
     return success();
   }
 
   void store(llm::ParameterOp parameter, Value gradient) {
+    if (!stores)
+      return;
     if (accumulate) {
       Value pending = llm::PendingGradientOp::create(
           b, parameter.getLoc(), parameter.getType(), parameter.getName());
@@ -150,8 +189,10 @@ struct Differentiate : llamac::impl::DifferentiateBase<Differentiate> {
         f.emitError("a training program returns \"loss\"");
         return signalPassFailure();
       }
-      bool adds = accumulate && program.getKind() != llm::ProgramKind::Gradient;
-      if (failed(Backward(f, adds).run(loss)))
+      auto kind = program.getKind();
+      bool stores = kind != llm::ProgramKind::Probe;
+      bool adds = accumulate && kind != llm::ProgramKind::Gradient;
+      if (failed(Backward(f, stores, adds).run(loss)))
         return signalPassFailure();
     }
   }

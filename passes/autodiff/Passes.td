@@ -10,8 +10,9 @@ def Differentiate : Pass<"autodiff-differentiate", "mlir::ModuleOp"> {
     `llm.pending_gradient` where micro-batches accumulate. Only values that
     depend on a parameter get a gradient: nothing frozen, nothing below the first
     adapter. An input with `llm.gradient = "name"` gets one, too, which becomes the
-    output of that name. Rules: DifferentiableOpInterface. Test:
-    test/passes/autodiff/differentiate.mlir.
+    output of that name; an `llm.watch` makes its value get one, whose statistics
+    become outputs, and is gone. Programs of kind probe store no gradient. Rules:
+    DifferentiableOpInterface. Test: test/passes/autodiff/differentiate.mlir.
 
     ```mlir
     %p = llm.parameter "p" ...

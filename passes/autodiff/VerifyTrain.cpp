@@ -30,6 +30,9 @@ struct VerifyTrain : llamac::impl::VerifyTrainBase<VerifyTrain> {
     if (!program)
       return f.emitError("is no program: it lacks ")
              << llm::LlmDialect::kProgramAttr;
+    for (auto watch : f.getOps<llm::WatchOp>())
+      return watch.emitOpError("is still there: the program was not "
+                               "differentiated");
     struct Count {
       Type type;
       Location loc;
@@ -71,7 +74,10 @@ struct VerifyTrain : llamac::impl::VerifyTrainBase<VerifyTrain> {
         ++it->second.updates;
       }
     auto kind = program.getKind();
-    int gradients = kind == llm::ProgramKind::Evaluate ? 0 : 1;
+    int gradients =
+        kind == llm::ProgramKind::Evaluate || kind == llm::ProgramKind::Probe
+            ? 0
+            : 1;
     int updates = kind == llm::ProgramKind::Train ? 1 : 0;
     for (auto &[name, count] : parameters) {
       int wanted = count.isScale ? updates : gradients;

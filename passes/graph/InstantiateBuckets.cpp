@@ -44,7 +44,13 @@ struct InstantiateBuckets
       previous = tokens;
     }
     OpBuilder b(model);
+    bool probes = model->hasAttr(llm::LlmDialect::kProbesAttr);
+    model->removeAttr(llm::LlmDialect::kProbesAttr);
     for (int64_t tokens : buckets) {
+      if (probes) {
+        instantiate(b, model, llm::ProgramKind::Probe, tokens, task);
+        continue;
+      }
       if (task.getAccumulation() > 1)
         instantiate(b, model, llm::ProgramKind::Accumulate, tokens, task);
       instantiate(b, model, llm::ProgramKind::Train, tokens, task);

@@ -91,8 +91,9 @@ def InstantiateBuckets : Pass<"graph-instantiate-buckets", "mlir::ModuleOp"> {
   let summary = "one function per program and token bucket, shapes static";
   let description = [{
     Requires: `@model` with `?` for tokens. Ensures: functions `@train_T`,
-    `@evaluate_T` and, with accumulation, `@accumulate_T` for every bucket T;
-    training programs do not return logits; `@model` is gone.
+    `@evaluate_T` and, with accumulation, `@accumulate_T` for every bucket T, or
+    `@probe_T` alone where `@model` has `llm.probes` (`adapters-insert-probes`); of
+    these only `@evaluate_T` returns logits; `@model` is gone.
     Test: test/passes/graph/instantiate-buckets.mlir.
 
     ```mlir

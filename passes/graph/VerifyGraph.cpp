@@ -74,7 +74,7 @@ struct VerifyGraph : llamac::impl::VerifyGraphBase<VerifyGraph> {
     module.walk([&](Operation *op) {
       if (isa_and_nonnull<llm::LlmDialect>(op->getDialect()) &&
           !isa<llm::DifferentiableOpInterface, llm::WeightOp, llm::ParameterOp,
-               llm::ConstantOp, llm::RopeTableOp>(op)) {
+               llm::ConstantOp, llm::RopeTableOp, llm::ProbeOp>(op)) {
         op->emitOpError("does not belong to level graph");
         ok = false;
       }

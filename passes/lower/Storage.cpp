@@ -56,9 +56,10 @@ LogicalResult Storage::collect(ModuleOp module) {
     if (!program)
       return f.emitError("is no program: it lacks ")
              << llm::LlmDialect::kProgramAttr;
-    hasGradients |= program.getKind() != llm::ProgramKind::Evaluate;
-    trains |= program.getKind() != llm::ProgramKind::Evaluate &&
-              program.getKind() != llm::ProgramKind::Gradient;
+    bool looks = program.getKind() == llm::ProgramKind::Evaluate ||
+                 program.getKind() == llm::ProgramKind::Probe;
+    hasGradients |= !looks;
+    trains |= !looks && program.getKind() != llm::ProgramKind::Gradient;
     for (unsigned i = 0; i < f.getNumArguments(); ++i) {
       StringRef name = named(f.getArgAttrDict(i), llm::LlmDialect::kInputAttr);
       if (name.empty())

@@ -110,11 +110,14 @@ llamac::statesOf(Operation *op, ArrayRef<AxisState> operands, bool isBatch) {
                    [](AxisState s) { return s.isReplicated(); }))
     return states;
 
-  // Parts of rows of logits: statistics of part i are part i of their
-  // all-gather.
-  if (!isBatch && isa<llm::SoftmaxStatsOp, llm::CrossEntropyPartsGradOp>(op) &&
+  // Parts of rows of logits, or of what is probed: statistics of part i are
+  // part i of their all-gather.
+  if (!isBatch &&
+      isa<llm::SoftmaxStatsOp, llm::CrossEntropyPartsGradOp, llm::ProbeOp>(
+          op) &&
       states.operands[0] == AxisState::split(1)) {
-    states.results[0] = AxisState::split(isa<llm::SoftmaxStatsOp>(op) ? 0 : 1);
+    states.results[0] =
+        AxisState::split(isa<llm::CrossEntropyPartsGradOp>(op) ? 1 : 0);
     return states;
   }
   auto interface = dyn_cast<shard::ShardingInterface>(op);

@@ -97,6 +97,9 @@ private:
     if (auto gradient = dyn_cast<llm::CrossEntropyGradOp>(op))
       if (isSplit(gradient.getLogits(), 1))
         return partition(gradient);
+    if (auto probe = dyn_cast<llm::ProbeOp>(op))
+      if (isSplit(probe.getX(), 1))
+        return partition(probe);
     return run(op);
   }
 
@@ -287,6 +290,23 @@ private:
     local = ids.getResult();
     stats = joined.getResult();
     return success();
+  }
+
+  /// Statistics of each device's columns, gathered and joined.
+  LogicalResult partition(llm::ProbeOp op) {
+    auto type = cast<RankedTensorType>(op.getX().getType());
+    Value part = make<llm::ProbeOp>(op.getLoc(), op.getX(),
+                                    op.getThreshold().convertToDouble());
+    States whole = states[op.getX()];
+    whole[kTensorAxis] = AxisState();
+    states[part] = whole;
+    states[part][kTensorAxis] = AxisState::split(0);
+    Value all = states.gather(b, part, 0);
+    states[all] = whole;
+    auto joined = make<llm::JoinProbeOp>(
+        op.getLoc(), cast<RankedTensorType>(op.getType()), all,
+        static_cast<uint64_t>(type.getDimSize(1)));
+    return failed(run(joined)) ? failure() : replace(op, joined);
   }
 
   LogicalResult partition(llm::CrossEntropyOp op) {

@@ -39,7 +39,8 @@ static std::string whatFits(const Plan &plan, std::uint64_t fixed,
                             std::uint64_t free) {
   std::string text;
   for (auto kind : {fb::ProgramKind::Train, fb::ProgramKind::Accumulate,
-                    fb::ProgramKind::Evaluate, fb::ProgramKind::Gradient}) {
+                    fb::ProgramKind::Evaluate, fb::ProgramKind::Gradient,
+                    fb::ProgramKind::Probe}) {
     const fb::Program *largest = nullptr;
     std::size_t all = 0, fitting = 0;
     for (std::size_t i = 0; i < plan.programCount(); ++i) {

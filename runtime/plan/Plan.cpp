@@ -267,6 +267,8 @@ const char *nameOf(fb::ProgramKind kind) {
     return "evaluate";
   case fb::ProgramKind::Reshard:
     return "reshard";
+  case fb::ProgramKind::Probe:
+    return "probe";
   case fb::ProgramKind::Gradient:
     return "gradient";
   }

@@ -98,7 +98,7 @@ std::uint64_t sizeOf(fb::DType dtype);
 const char *nameOf(fb::DType dtype);
 /// "weights", "optimizer state", ...
 const char *nameOf(fb::Category category);
-/// "train", "accumulate", "evaluate", "reshard", "gradient"
+/// "train", "accumulate", "evaluate", "reshard", "gradient", "probe"
 const char *nameOf(fb::ProgramKind kind);
 /// "weight", "first moment", ...
 const char *nameOf(fb::Role role);

@@ -41,8 +41,36 @@ std::vector<Value> inputsOf(const Context &context,
           {"adalora", I64, {2}}};
 }
 
+/// Outputs that a Probe program may have: four for each of a model's layers.
+constexpr std::size_t kMaxProbes = 8192;
+
+/// "<module>:<part>" for every part that is probed (docs/probes.md).
+std::vector<Value> probesOf(const Context &context,
+                            const fb::Program &program) {
+  context.require(sizeOf(program.outputs()) <= kMaxProbes, "too many outputs");
+  std::vector<Value> values{{"loss", fb::DType::F32, {1}}};
+  for (std::size_t i = 0; i < sizeOf(program.outputs()); ++i) {
+    auto *name = program.outputs()->Get(static_cast<unsigned>(i))->name();
+    std::string_view text = checkName(context, name, "binding name");
+    if (text == "loss")
+      continue;
+    auto colon = text.rfind(':');
+    auto part = colon == text.npos || colon == 0 ? std::string_view()
+                                                 : text.substr(colon + 1);
+    if (part == "input" || part == "output" || part == "output_gradient")
+      values.push_back({name->c_str(), fb::DType::F32, {program.tokens(), 4}});
+    else if (part == "weight_gradient")
+      values.push_back({name->c_str(), fb::DType::F32, {3}});
+    else
+      context.require(false, "unknown output '", text, "'");
+  }
+  return values;
+}
+
 std::vector<Value> outputsOf(const Context &context,
                              const fb::Program &program) {
+  if (program.kind() == fb::ProgramKind::Probe)
+    return probesOf(context, program);
   if (program.kind() == fb::ProgramKind::Reshard)
     return {};
   using enum fb::DType;
@@ -70,6 +98,7 @@ std::vector<std::string_view> requiredInputs(fb::ProgramKind kind) {
     return {"input_ids", "positions",  "cu_seqlens",
             "labels",    "loss_scale", "hyper"};
   case fb::ProgramKind::Accumulate:
+  case fb::ProgramKind::Probe:
     return {"input_ids", "positions", "cu_seqlens", "labels", "loss_scale"};
   case fb::ProgramKind::Reshard:
   case fb::ProgramKind::Gradient:
@@ -91,6 +120,7 @@ std::vector<std::string_view> requiredOutputs(fb::ProgramKind kind) {
     return {"loss", "grad_norm", "learning_rate"};
   case fb::ProgramKind::Accumulate:
   case fb::ProgramKind::Gradient:
+  case fb::ProgramKind::Probe:
     return {"loss"};
   case fb::ProgramKind::Reshard:
     return {};

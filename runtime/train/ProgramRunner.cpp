@@ -221,6 +221,39 @@ double PendingStep::seconds() const {
   return sum;
 }
 
+std::vector<float> ProbeRun::read(const std::string &name,
+                                  std::size_t count) const {
+  std::vector<float> values;
+  if (has(name)) {
+    values.resize(count);
+    run.read(name, std::as_writable_bytes(std::span(values)));
+  }
+  return values;
+}
+
+ProbeRun ProgramRunner::probe(const Dataset &data, const StepPlan &round) {
+  std::uint64_t labels = 0;
+  for (auto &batch : round)
+    labels += countLabels(headOf(session.plan()), data, batch);
+  if (!labels)
+    fail(ExitCode::BadInput, data.file, ": a batch without a single label");
+  auto own = ownOf(round, theRanks.dataRank());
+  static const MicroBatch kNothing;
+  auto &examples = own.empty() ? kNothing : round[own.front()];
+  auto &program = find(fb::ProgramKind::Probe, data, examples);
+  Batch batch = packFor(program, data, examples);
+  writeInputs(program, batch, 1.0 / static_cast<double>(labels), {}, {}, 0);
+  ProbeRun result;
+  result.run = session.run(program);
+  result.loss = readScalar(result.run, "loss");
+  result.tokens = static_cast<std::uint64_t>(batch.tokens);
+  result.rows = program.tokens();
+  result.has = [this, &program](const std::string &name) {
+    return session.hasOutput(program, name);
+  };
+  return result;
+}
+
 EvaluateResult ProgramRunner::evaluate(const Dataset &data,
                                        const MicroBatch &indices,
                                        bool wantLogits) {

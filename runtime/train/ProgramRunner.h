@@ -70,6 +70,18 @@ struct EvaluateResult {
   std::vector<float> logits; ///< [sequences, V], if wanted
 };
 
+/// One run of a Probe program on this rank.
+struct ProbeRun {
+  double loss = 0;          ///< this rank's share of the batch's mean
+  std::uint64_t tokens = 0; ///< real ones of this rank
+  std::uint64_t rows = 0;   ///< with padding
+  PendingRun run;
+  std::function<bool(const std::string &)> has;
+
+  /// An output of so many float32; empty if the program has none of the name.
+  std::vector<float> read(const std::string &name, std::size_t count) const;
+};
+
 /// Packs examples, writes every input a program has, runs it and reads what
 /// comes out. This is where batches are checked against the model: ids below
 /// the vocabulary, class ids below the number of labels, sequences no longer
@@ -105,6 +117,11 @@ public:
 
   EvaluateResult evaluate(const Dataset &data, const MicroBatch &batch,
                           bool wantLogits);
+
+  /// Runs what this rank has of a round (planProbes), or an empty batch: others
+  /// wait for its collectives. \throws Error(BadInput) if no example of the
+  /// round has a label.
+  ProbeRun probe(const Dataset &data, const StepPlan &round);
 
   const Plan &plan() const { return session.plan(); }
   const Ranks &ranks() const { return theRanks; }

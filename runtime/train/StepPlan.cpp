@@ -136,4 +136,26 @@ std::vector<MicroBatch> planEvaluation(const Plan &plan, const Dataset &data,
   return batches;
 }
 
+std::vector<StepPlan> planProbes(const Plan &plan, const Dataset &data,
+                                 const std::vector<std::uint32_t> &order,
+                                 const Dealing &dealing) {
+  auto largest = largestBucket(plan, fb::ProgramKind::Probe);
+  if (!largest)
+    fail(ExitCode::Usage, plan.path(),
+         ": has no probes; compile it with llamac --probe=activations");
+  std::vector<StepPlan> rounds;
+  for (auto &batch : dealBatches(order, dealing)) {
+    std::uint64_t tokens = tokensOf(data, batch.indices);
+    if (!plan.find(fb::ProgramKind::Probe, tokens, batch.indices.size()))
+      fail(ExitCode::BadInput, plan.path(), ": a batch of ",
+           batch.indices.size(), " sequences has ", tokens,
+           " tokens, the largest probe program holds ", largest,
+           "; compile the plan with larger --buckets, a smaller "
+           "--per-device-batch-size or a smaller --max-seq-length");
+    rounds.resize(std::max(rounds.size(), batch.round + 1));
+    rounds.back().emplace_back(std::move(batch.indices), batch.rank);
+  }
+  return rounds;
+}
+
 } // namespace llamarun

@@ -77,4 +77,12 @@ std::vector<MicroBatch> planEvaluation(const Plan &plan, const Dataset &data,
                                        const std::vector<std::uint32_t> &order,
                                        unsigned dataRanks = 1);
 
+/// Cuts `order` into rounds of Probe programs: a batch for each data-parallel
+/// rank, fewer in the last one.
+/// \throws Error(BadInput) if a batch does not fit, Error(Usage) if the plan
+///   has no probes.
+std::vector<StepPlan> planProbes(const Plan &plan, const Dataset &data,
+                                 const std::vector<std::uint32_t> &order,
+                                 const Dealing &dealing);
+
 } // namespace llamarun

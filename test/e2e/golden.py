@@ -22,7 +22,9 @@ def adapter_flag(config):
         names = "init_r target_r tinit tfinal deltaT beta1 beta2 orth_reg_weight total_step".split()
         schedule = ",".join(f"{name}={config[name]}" for name in names)
         return f"--adapter=adalora:{schedule},alpha={config['lora_alpha']},targets={targets}"
-    return f"--adapter=lora:r={config['r']},alpha={config['lora_alpha']},targets={targets}"
+    patterns = "".join(f",{pattern}.{key}={number}" for pattern in ("rank_pattern", "alpha_pattern")
+                       for key, number in sorted(config[pattern].items()))
+    return f"--adapter=lora:r={config['r']},alpha={config['lora_alpha']},targets={targets}{patterns}"
 
 
 def check_saved(ours, theirs):

@@ -42,6 +42,8 @@ struct CompileCommand {
   long batch = 8, maxLength = 128, accumulation = 1;
   std::vector<long> buckets;
   bool report = false, sequenceParallel = false;
+  std::string probe; // empty: a plan that trains
+  double probeThreshold = 0.01;
   int run() const;
 
 private:

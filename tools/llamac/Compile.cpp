@@ -11,6 +11,7 @@
 #include "mlir/Parser/Parser.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/raw_ostream.h"
@@ -21,7 +22,8 @@ using namespace mlir;
 
 /// Everything that shapes the plan, in one order: two spellings of one command
 /// give the same bytes.
-static std::string recorded(const CompileCommand &c, const CompilerOptions &o) {
+static std::string recorded(const CompileCommand &c, const CompilerOptions &o,
+                            llvm::StringRef adapter) {
   std::string text;
   llvm::raw_string_ostream out(text);
   if (o.reshardFrom)
@@ -30,10 +32,13 @@ static std::string recorded(const CompileCommand &c, const CompilerOptions &o) {
       << (o.target.ptx ? "+" : "")
       << " --dtype=" << (o.target.compute == "f32" ? "float32" : "bfloat16")
       << " --fold-adapters=" << (o.foldAdapters ? "on" : "off")
-      << " --task=" << c.task << " --adapter=" << c.adapter
+      << " --task=" << c.task << " --adapter=" << adapter
       << " --shard=" << c.shard
-      << (o.sequenceParallel ? " --sequence-parallel" : "")
-      << " --per-device-batch-size=" << c.batch
+      << (o.sequenceParallel ? " --sequence-parallel" : "");
+  if (o.probe.activations)
+    out << " --probe=" << c.probe
+        << " --probe-threshold=" << llvm::formatv("{0}", o.probe.threshold);
+  out << " --per-device-batch-size=" << c.batch
       << " --max-seq-length=" << c.maxLength
       << " --gradient-accumulation-steps=" << c.accumulation;
   if (!c.buckets.empty())
@@ -41,6 +46,22 @@ static std::string recorded(const CompileCommand &c, const CompilerOptions &o) {
         << llvm::join(llvm::map_range(c.buckets,
                                       [](long n) { return std::to_string(n); }),
                       ",");
+  return text;
+}
+
+/// --adapter with the contents of its probe.json, as a hash, for the path.
+static llvm::Expected<std::string> recordedAdapter(const CompileCommand &c,
+                                                   const AdapterOptions &o) {
+  if (o.placement.file.empty())
+    return c.adapter;
+  auto file = llvm::MemoryBuffer::getFile(o.placement.file);
+  if (!file)
+    return llvm::createStringError("--adapter: placement=" + o.placement.file +
+                                   ": " + file.getError().message());
+  std::string key = "placement=", text = c.adapter;
+  text.replace(
+      text.find(key) + key.size(), o.placement.file.size(),
+      llvm::utohexstr(llvm::xxh3_64bits((*file)->getBuffer()), true, 16));
   return text;
 }
 
@@ -54,6 +75,12 @@ static llvm::Expected<CompilerOptions> parse(const CompileCommand &c) {
   };
   if (auto e = assign(options.adapter, AdapterOptions::parse(c.adapter)))
     return e;
+  if (auto e =
+          assign(options.probe, ProbeOptions::parse(c.probe, c.probeThreshold)))
+    return e;
+  if (options.probe.activations && !c.reshardFrom.empty())
+    return llvm::createStringError(
+        "--probe looks at a model: not with --reshard-from");
   if (auto e = assign(options.grid, GridOptions::parse(c.shard)))
     return e;
   options.sequenceParallel = c.sequenceParallel;
@@ -116,7 +143,10 @@ static llvm::Expected<CompilerOptions> parse(const CompileCommand &c) {
         ", is shorter than one sequence of --max-seq-length=" +
         std::to_string(c.maxLength));
   options.dumpPhases = c.dumpPhases;
-  options.recordedFlags = recorded(c, options);
+  auto adapter = recordedAdapter(c, options.adapter);
+  if (!adapter)
+    return adapter.takeError();
+  options.recordedFlags = recorded(c, options, *adapter);
   return options;
 }
 
@@ -192,6 +222,13 @@ int CompileCommand::run() const {
         llvm::createStringError("--reshard-from: " + model +
                                 " brings its own programs: no checkpoint has "
                                 "what it trains"),
+        kUsage);
+
+  if (options->bringsPrograms && options->probe.activations)
+    return llamac::report(
+        llvm::createStringError("--probe: " + model +
+                                " brings its own programs: probes go into "
+                                "those that llamac makes"),
         kUsage);
 
   std::string reproducer =

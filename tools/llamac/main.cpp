@@ -61,7 +61,15 @@ int main(int argc, char **argv) {
                  "plan.fb (or MLIR with --compile-to); - is stdout");
   app.add_option("--adapter", compile.adapter,
                  "none, or lora:r=8,alpha=8,dropout=0,targets=q_proj,v_proj; "
-                 "targets: names, all-linear or regex:...");
+                 "targets: names, all-linear or regex:...; "
+                 "placement=probe.json,budget=0.5 puts them where llamarun "
+                 "probe found most");
+  app.add_option("--probe", compile.probe,
+                 "activations, or activations:REGEX for layers whose whole "
+                 "path matches: make a plan for llamarun probe");
+  app.add_option("--probe-threshold", compile.probeThreshold,
+                 "Activations that are no larger count as zero in its "
+                 "sparsity");
   app.add_option("--shard", compile.shard, "Layout: ddpN, tpN or ddpN,tpM");
   app.add_flag("--sequence-parallel", compile.sequenceParallel,
                "Split tokens over the tp ranks between the layers: less memory "

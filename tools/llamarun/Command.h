@@ -25,6 +25,7 @@ using Command = std::function<int()>;
 void addTrain(CLI::App &app, Command &command);
 void addEval(CLI::App &app, Command &command);
 void addPredict(CLI::App &app, Command &command);
+void addProbe(CLI::App &app, Command &command);
 void addReplay(CLI::App &app, Command &command);
 void addConvert(CLI::App &app, Command &command);
 void addBench(CLI::App &app, Command &command);

@@ -25,6 +25,7 @@ int main(int argc, char **argv) {
   addTrain(app, command);
   addEval(app, command);
   addPredict(app, command);
+  addProbe(app, command);
   addBench(app, command);
   addProfile(app, command);
   addInspect(app, command);

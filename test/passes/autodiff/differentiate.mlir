@@ -235,3 +235,34 @@ func.func @own(%x: tensor<8x4xbf16> {llm.input = "x", llm.gradient = "dx"}, %sca
   %loss = llm.sum %y, %scale : tensor<8x6xbf16>, tensor<1xf32> -> tensor<1xf32>
   return %loss : tensor<1xf32>
 }
+
+// -----
+
+// What is watched has a gradient though no parameter lies below, and its weight,
+// for a moment; both leave statistics. The op goes. Of kind probe: no gradient of
+// the parameter is stored, and dx not made.
+// CHECK-LABEL: func.func @probe_8(
+// CHECK-SAME: %[[X:[^:]+]]: tensor<8x4xf32>, %[[SCALE:[^:]+]]: tensor<1xf32>) -> (tensor<1xf32> {llm.output = "loss"}, tensor<8x4xf32> {llm.output = "q_proj:output_gradient"}, tensor<3xf32> {llm.output = "q_proj:weight_gradient"})
+// CHECK-NEXT: %[[W:.*]] = llm.weight "q_proj.weight" : tensor<6x4xf32>
+// CHECK-NEXT: %[[Y:.*]] = llm.linear %[[X]], %[[W]]
+// CHECK-NEXT: %[[A:.*]] = llm.parameter "score.weight"
+// CHECK-NEXT: %[[Z:.*]] = llm.linear %[[Y]], %[[A]]
+// CHECK-NEXT: %[[LOSS:.*]] = llm.sum %[[Z]], %[[SCALE]]
+// CHECK-NEXT: %[[ONE:.*]] = llm.constant
+// CHECK-NEXT: %[[DZ:.*]] = llm.sum_grad
+// CHECK-NEXT: %[[DY:.*]] = llm.matmul %[[DZ]], %[[A]] : (tensor<8x2xf32>, tensor<2x6xf32>) -> tensor<8x6xf32>
+// CHECK-NEXT: %{{.*}} = llm.matmul %[[DZ]], %[[Y]] transpose_a
+// CHECK-NEXT: %[[DW:.*]] = llm.matmul %[[DY]], %[[X]] transpose_a : (tensor<8x6xf32>, tensor<8x4xf32>) -> tensor<6x4xf32>
+// CHECK-NEXT: %[[NORMS:.*]] = llm.probe_weight %[[DW]], %[[W]]
+// CHECK-NEXT: %[[ROWS:.*]] = llm.probe %[[DY]] threshold 0.000000e+00 : tensor<8x6xf32> -> tensor<8x4xf32>
+// CHECK-NEXT: return %[[LOSS]], %[[ROWS]], %[[NORMS]]
+func.func @probe_8(%x: tensor<8x4xf32>, %scale: tensor<1xf32>) -> (tensor<1xf32> {llm.output = "loss"})
+    attributes {llm.program = #llm.program<probe, tokens = 8, sequences = 8>} {
+  %w = llm.weight "q_proj.weight" : tensor<6x4xf32>
+  %y = llm.linear %x, %w : (tensor<8x4xf32>, tensor<6x4xf32>) -> tensor<8x6xf32>
+  %watched = llm.watch "q_proj" %y of %x, %w : tensor<8x6xf32>, tensor<8x4xf32>, tensor<6x4xf32>
+  %a = llm.parameter "score.weight" init <zero, 0.0> : tensor<2x6xf32>
+  %z = llm.linear %watched, %a : (tensor<8x6xf32>, tensor<2x6xf32>) -> tensor<8x2xf32>
+  %loss = llm.sum %z, %scale : tensor<8x2xf32>, tensor<1xf32> -> tensor<1xf32>
+  return %loss : tensor<1xf32>
+}

@@ -120,3 +120,11 @@ func.func @train_8(%g: tensor<2x4xf32>) attributes {llm.program = #llm.program<t
   %penalty = llm.triplet_gradients ["q"] weight 0.5 : tensor<1xf32>
   return
 }
+
+// -----
+
+func.func @probe_8(%y: tensor<8x4xf32>, %w: tensor<4x4xf32>) attributes {llm.program = #llm.program<probe, tokens = 8, sequences = 8>} {
+  // expected-error @+1 {{'llm.watch' op is still there: the program was not differentiated}}
+  %z = llm.watch "q_proj" %y of %y, %w : tensor<8x4xf32>, tensor<8x4xf32>, tensor<4x4xf32>
+  return
+}

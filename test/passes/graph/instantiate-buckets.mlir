@@ -60,3 +60,19 @@ func.func @model(%x: tensor<?x4xf32> {llm.input = "x"}) -> (tensor<?x4xf32> {llm
   return %x : tensor<?x4xf32>
 }
 }
+
+// -----
+
+// With probes there is one program a bucket, which neither trains nor evaluates.
+module attributes {llm.task = #llm.task<name = "t", head = classification, labels = 2, batch = 3, max_length = 8, accumulation = 1>} {
+// CHECK-LABEL: func.func @probe_8(
+// CHECK-SAME: -> (tensor<1xf32> {llm.output = "loss"}, tensor<8x4xf32> {llm.output = "a:input"}) attributes {llm.program = #llm.program<probe, tokens = 8, sequences = 3>}
+// CHECK: llm.probe %{{.*}} threshold 1.000000e-02 : tensor<8x6xf32> -> tensor<8x4xf32>
+// CHECK-NOT: func.func @{{train|evaluate}}
+// CHECK: func.func @probe_16(
+  func.func @model(%x: tensor<?x6xf32> {llm.input = "x"}, %scale: tensor<1xf32> {llm.input = "loss_scale"}) -> (tensor<1xf32> {llm.output = "loss"}, tensor<?x4xf32> {llm.output = "a:input"}) attributes {llm.probes} {
+    %s = llm.probe %x threshold 0.01 : tensor<?x6xf32> -> tensor<?x4xf32>
+    %loss = llm.sum %x, %scale : tensor<?x6xf32>, tensor<1xf32> -> tensor<1xf32>
+    return %loss, %s : tensor<1xf32>, tensor<?x4xf32>
+  }
+}
