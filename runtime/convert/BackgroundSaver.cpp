@@ -72,6 +72,10 @@ void BackgroundSaver::begin(const TrainingPosition &position,
   save->reports.resize(ranks.size());
   save->own = copyOwnParts(session, save->checkpoint, grid, ranks.rank(),
                            std::exchange(spare, {}));
+  // At once, though the save may wait: the device keeps one snapshot.
+  if (save->own.onDevice)
+    save->fetched =
+        std::async(std::launch::async, [own = &save->own] { own->fetch(); });
   if (session.plan().findTensor(fb::Role::State, kKeptTensor))
     save->kept = readKept(session);
   waiting.push_back(std::move(save));
@@ -98,9 +102,11 @@ void BackgroundSaver::startNext() {
 }
 
 /// Runs beside the steps. Returns {"share": ..., "file": ...} or an error.
-std::string BackgroundSaver::write(const Save &save) const {
+std::string BackgroundSaver::write(Save &save) const {
   json report = {{"share", save.checkpoint.sums->shares.at(0)}};
   try {
+    if (save.fetched.valid())
+      save.fetched.get();
     makeDirectories(save.building);
     report["file"] = writeOwnParts(save.own, save.checkpoint, save.building);
   } catch (const std::exception &error) {

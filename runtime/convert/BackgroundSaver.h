@@ -66,13 +66,14 @@ private:
     Checkpoint checkpoint;
     std::filesystem::path building;
     OwnParts own;
+    std::future<void> fetched;        ///< of `own`, from the device
     std::vector<float> kept;          ///< AdaLoRA's mask
     std::vector<std::string> reports; ///< by rank; none yet: empty
     bool told = false;                ///< own report
   };
   void leaveOut(std::size_t most);
   void startNext();
-  std::string write(const Save &save) const;
+  std::string write(Save &save) const;
   bool completeAndTell();
   void complete(Save &save);
   void tell(const Checkpoint &saved) const;

@@ -3,6 +3,8 @@
 #include "runtime/convert/PlanLayout.h"
 #include "runtime/io/CheckpointFiles.h"
 
+#include <algorithm>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 namespace llamarun {
@@ -34,9 +36,9 @@ Checkpoint outlineOf(const Plan &plan) {
 
 OwnParts copyOwnParts(Session &session, const Checkpoint &outline,
                       const Grid &grid, unsigned rank, OwnParts spare) {
-  session.synchronize();
   const Plan &plan = session.plan();
-  OwnParts own{rank, {}};
+  OwnParts own{.rank = rank, .parts = {}};
+  std::vector<const fb::Tensor *> tensors;
   std::size_t next = 0;
   for (const fb::Tensor *tensor : checkpointedTensors(plan)) {
     std::string key = keyOf(*tensor);
@@ -47,11 +49,39 @@ OwnParts copyOwnParts(Session &session, const Checkpoint &outline,
     std::vector<std::byte> bytes;
     if (next < spare.parts.size())
       bytes = std::move(spare.parts[next++].second);
-    bytes.resize(plan.bytes(tensor->buffer()));
-    session.readTensor(tensor->role(), viewOf(tensor->name()), bytes);
     own.parts.emplace_back(std::move(key), std::move(bytes));
+    own.sizes.push_back(plan.bytes(tensor->buffer()));
+    tensors.push_back(tensor);
+  }
+  own.onDevice = session.snapshot(tensors);
+  if (own.onDevice)
+    return own;
+  session.synchronize();
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    auto &bytes = own.parts[i].second;
+    bytes.resize(own.sizes[i]);
+    session.readTensor(tensors[i]->role(), viewOf(tensors[i]->name()), bytes);
   }
   return own;
+}
+
+void OwnParts::fetch() {
+  if (!onDevice)
+    return;
+  std::size_t part = 0, done = 0;
+  onDevice->read([&](std::span<const std::byte> piece) {
+    while (!piece.empty()) {
+      auto &bytes = parts.at(part).second;
+      if (done == 0) // here, not between two steps: new pages take their time
+        bytes.resize(sizes[part]);
+      auto count = std::min(piece.size(), bytes.size() - done);
+      std::memcpy(bytes.data() + done, piece.data(), count);
+      piece = piece.subspan(count);
+      if ((done += count) == bytes.size())
+        ++part, done = 0;
+    }
+  });
+  onDevice.reset();
 }
 
 std::string writeOwnParts(const OwnParts &own, const Checkpoint &outline,

@@ -10,7 +10,9 @@
 #include "runtime/io/Checkpoint.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,9 +30,15 @@ struct OwnParts {
   unsigned rank = 0;
   /// Keys of Checkpoint::tensors and the elements, in the plan's order.
   std::vector<std::pair<std::string, std::vector<std::byte>>> parts;
+  /// Where the device keeps the elements for now: `parts` are filled by
+  /// fetch(), from any thread.
+  std::unique_ptr<Snapshot> onDevice{};
+  std::vector<std::uint64_t> sizes{};
+  void fetch();
 };
 
-/// Waits for the device and copies. `outline` is the plan's.
+/// A snapshot where the device makes one; otherwise waits for the device and
+/// copies. `outline` is the plan's.
 /// \param spare an older copy, whose memory is used again: new pages would take
 ///   longer than to fill them.
 OwnParts copyOwnParts(Session &session, const Checkpoint &outline,

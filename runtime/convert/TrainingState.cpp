@@ -22,6 +22,7 @@ void saveCheckpoint(Session &session, const Grid &grid, unsigned rank,
   checkpoint.position = position;
   checkpoint.directory = directory;
   OwnParts own = copyOwnParts(session, checkpoint, grid, rank);
+  own.fetch();
   std::optional<CheckpointDirectory> building;
   if (rank == 0)
     building.emplace(directory);

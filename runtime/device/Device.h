@@ -46,6 +46,12 @@ struct DeviceRange {
   std::uint64_t bytes = 0;
 };
 
+/// `rows` rows of `width` bytes, one every `pitch` bytes.
+struct DeviceRows {
+  const void *pointer = nullptr;
+  std::uint64_t pitch = 0, width = 0, rows = 1;
+};
+
 /// D = alpha op(A) op(B) + beta D, row-major: op(A) [m, k], op(B) [k, n],
 /// D [m, n]; leading dimensions in elements. `bytes` of the ranges is what the
 /// matrices span, so that a device may derive dependences from them.
@@ -91,6 +97,17 @@ public:
 class Mark {
 public:
   virtual ~Mark() = default;
+};
+
+/// Device memory as it was at one point of the work: Device::snapshot. Must not
+/// outlive the device.
+class Snapshot {
+public:
+  virtual ~Snapshot() = default;
+  /// All its bytes in order, piece by piece. From any thread, once, while work
+  /// goes on.
+  virtual void
+  read(const std::function<void(std::span<const std::byte>)> &take) = 0;
 };
 
 /// How a device chooses among algorithms for a GEMM.
@@ -170,6 +187,14 @@ public:
                                    std::uint64_t rows) = 0;
   virtual void enqueueFromDevice(void *target, const void *source,
                                  std::uint64_t bytes) = 0;
+
+  /// Parts one after another, as the work put on stream 0 so far leaves them;
+  /// waits for nothing. Null where copying to the host at once is as good, or
+  /// where there is no room for a copy.
+  virtual std::unique_ptr<Snapshot>
+  snapshot(std::span<const DeviceRows> parts) {
+    return nullptr;
+  }
 
   // --- marks ----------------------------------------------------------------
   virtual std::unique_ptr<Mark> makeMark() = 0;

@@ -100,6 +100,11 @@ public:
   void readTensor(fb::Role role, std::string_view name,
                   std::span<std::byte> bytes);
 
+  /// Whole tensors as they are now, one after another as readTensor() has them,
+  /// to be read beside the steps. Null as Device::snapshot.
+  std::unique_ptr<Snapshot>
+  snapshot(std::span<const fb::Tensor *const> tensors);
+
   // --- programs -------------------------------------------------------------
   /// The smallest program of `kind` for `tokens` packed tokens of `sequences`
   /// sequences, or null if the plan has none that big.

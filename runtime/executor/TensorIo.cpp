@@ -6,6 +6,7 @@
 #include "runtime/support/Error.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace llamarun {
 
@@ -92,6 +93,31 @@ void Session::readTensor(fb::Role role, std::string_view name,
                  theDevice->copyRowsFromDevice(bytes.data() + done, base + at,
                                                pitch, width, rows);
                });
+}
+
+std::unique_ptr<Snapshot>
+Session::snapshot(std::span<const fb::Tensor *const> tensors) {
+  std::vector<DeviceRows> parts;
+  for (const fb::Tensor *tensor : tensors) {
+    auto *base = static_cast<const char *>(range(tensor->buffer()).pointer);
+    forEachPiece(thePlan->rows(tensor->buffer()), 0,
+                 thePlan->bytes(tensor->buffer()),
+                 [&](auto at, auto, auto pitch, auto width, auto rows) {
+                   DeviceRows part{base + at, pitch, width, rows};
+                   if (rows == 1 || pitch == width)
+                     part = {base + at, width * rows, width * rows, 1};
+                   // Optimizer state lies in one piece: one copy is faster than
+                   // many.
+                   if (auto *last = parts.empty() ? nullptr : &parts.back();
+                       last && last->rows == 1 && part.rows == 1 &&
+                       static_cast<const char *>(last->pointer) + last->width ==
+                           part.pointer)
+                     last->pitch = last->width += part.width;
+                   else
+                     parts.push_back(part);
+                 });
+  }
+  return theDevice->snapshot(parts);
 }
 
 } // namespace llamarun

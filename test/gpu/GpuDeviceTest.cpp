@@ -5,10 +5,14 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <span>
+#include <thread>
+#include <vector>
 
 namespace llamarun {
 namespace {
@@ -226,6 +230,46 @@ TEST_F(GpuDevice, RefusesWhatIsNotItsOwn) {
     device->allocate(std::uint64_t(1) << 60, 256, fb::Category::Weights);
   });
   EXPECT_NE(memory.find("CUDA_ERROR_OUT_OF_MEMORY"), std::string::npos);
+}
+
+TEST_F(GpuDevice, ASnapshotIsOfItsMomentAndReadBesideTheWork) {
+  // More than two pieces of staging, the last one not full.
+  constexpr std::uint64_t kLong = (20 << 20) + 12, kPitch = 64, kWidth = 20,
+                          kRows = 100;
+  std::vector<std::byte> bytes(kLong), rows(kPitch * kRows);
+  std::mt19937 random(11);
+  for (auto *all : {&bytes, &rows})
+    for (auto &byte : *all)
+      byte = static_cast<std::byte>(random());
+  auto flat = make(kLong), table = make(rows.size());
+  device->copyToDevice(flat.pointer, bytes.data(), bytes.size());
+  device->copyToDevice(table.pointer, rows.data(), rows.size());
+  std::vector<std::byte> expected;
+  for (std::size_t row = 0; row < kRows; ++row)
+    expected.insert(expected.end(), rows.data() + row * kPitch,
+                    rows.data() + row * kPitch + kWidth);
+  expected.insert(expected.end(), bytes.begin(), bytes.end());
+  std::array parts{DeviceRows{table.pointer, kPitch, kWidth, kRows},
+                   DeviceRows{flat.pointer, kLong, kLong, 1}};
+  // Twice: the second one takes the memory of the first.
+  for (int i = 0; i < 2; ++i) {
+    auto snapshot = device->snapshot(parts);
+    ASSERT_TRUE(snapshot);
+    EXPECT_FALSE(device->snapshot(parts)) << "one at a time";
+    device->fill(0, flat, fb::DType::F32, 3.0);
+    std::vector<std::byte> read;
+    std::thread([&] {
+      snapshot->read([&](std::span<const std::byte> piece) {
+        read.insert(read.end(), piece.begin(), piece.end());
+      });
+    }).join();
+    EXPECT_TRUE(read == expected);
+    snapshot.reset();
+    device->copyToDevice(flat.pointer, bytes.data(), bytes.size());
+  }
+  std::array tooLarge{DeviceRows{flat.pointer, kLong, kLong, 1u << 30}};
+  EXPECT_FALSE(device->snapshot(tooLarge)) << "no room: the caller copies";
+  EXPECT_TRUE(device->snapshot(parts));
 }
 
 } // namespace

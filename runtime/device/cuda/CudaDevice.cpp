@@ -7,6 +7,7 @@
 #include "runtime/device/cuda/CudaContext.h"
 #include "runtime/device/cuda/CudaLaunch.h"
 #include "runtime/device/cuda/CudaMemory.h"
+#include "runtime/device/cuda/CudaSnapshot.h"
 #include "runtime/device/cuda/CudaStreams.h"
 #include "runtime/device/cuda/CudaTrace.h"
 #include "runtime/support/Error.h"
@@ -20,7 +21,8 @@ class CudaDevice final : public Device, public CudaAccess {
 public:
   explicit CudaDevice(const DeviceOptions &options)
       : context(options.ordinal), memory(context), streams(context),
-        blas(context, streams.get(0), options), fence(context) {}
+        blas(context, streams.get(0), options), fence(context),
+        snapshots(context) {}
 
   const CudaContext &cudaContext() const override { return context; }
   // An event between our kernel and the library's: outside a capture nothing
@@ -92,6 +94,11 @@ public:
                          std::uint64_t bytes) override {
     cudaCopyRowsOut(context, streams.get(0), target, source, bytes, bytes, 1);
     streams.endsInKernel(0, false);
+  }
+
+  std::unique_ptr<Snapshot>
+  snapshot(std::span<const DeviceRows> parts) override {
+    return snapshots.make(streams, parts);
   }
 
   std::unique_ptr<Mark> makeMark() override {
@@ -197,6 +204,7 @@ public:
     abandoned = true;
     context.abandon();
     memory.abandon();
+    snapshots.abandon();
   }
 
 private:
@@ -213,6 +221,7 @@ private:
   CudaStreams streams;
   CudaBlas blas;
   CudaMark fence;
+  CudaSnapshots snapshots;
   std::vector<std::unique_ptr<CudaCode>> codes;
   DeviceRange workspace;   ///< of stream 0; the others' follow
   unsigned workspaces = 0; ///< streams that have one

@@ -28,6 +28,10 @@ bool CudaMark::isReached() {
   return true;
 }
 
+void CudaMark::recordOn(CUstream stream) {
+  LLAMAC_CU(context.use(), cuEventRecord, event, stream);
+}
+
 double CudaMark::secondsSince(CudaMark &earlier) {
   float milliseconds = 0;
   LLAMAC_CU(context.use(), cuEventElapsedTime, &milliseconds, earlier.event,

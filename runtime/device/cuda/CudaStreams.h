@@ -36,6 +36,8 @@ public:
 
   void wait();
   bool isReached();
+  /// Outside a capture, and of a stream that is nobody's but the caller's.
+  void recordOn(CUstream stream);
   double secondsSince(CudaMark &earlier);
 
 private:
