@@ -99,8 +99,8 @@ std::string benchJson(const Plan &plan, const BenchContext &context,
   json["device"] = context.device;
   json["weights"] = context.weights;
   json["lengths"] = context.lengths;
-  json["batch"] = result.commonest ? result.commonest->sequences()
-                                   : plan.task().batch();
+  json["batch"] =
+      result.commonest ? result.commonest->sequences() : plan.task().batch();
   json["steps"] = result.steps;
   json["step"] = toJson(result.seconds);
   json["ranks"] = result.rankP50.size();
