@@ -3,8 +3,8 @@
 #include "runtime/support/Error.h"
 #include "runtime/train/BenchProgram.h"
 #include "runtime/train/BenchReport.h"
-#include "runtime/train/TaskData.h"
 #include "tools/llamarun/Command.h"
+#include "tools/llamarun/StepData.h"
 
 #include <algorithm>
 #include <array>
@@ -25,21 +25,6 @@ struct BenchFlags {
   std::int64_t seed = 42;
 };
 
-Dataset dataFor(const BenchFlags &flags,
-                const std::shared_ptr<const Plan> &plan) {
-  if (!flags.data.empty()) {
-    TaskData task(plan, flags.device.tokenizerDirectory(), flags.data,
-                  flags.device.threadCount());
-    return task.load(Split::Train);
-  }
-  auto &task = plan->task();
-  std::size_t steps = std::size_t{flags.options.steps} + flags.options.warmup;
-  return makeSyntheticData(*plan, LengthModel::parse(flags.lengths),
-                           steps * defaultDealing(*plan).perRound() *
-                               task.accumulation(),
-                           static_cast<std::uint64_t>(flags.seed));
-}
-
 const fb::Program &profiledProgram(const Plan &plan, const std::string &name,
                                    const BenchResult &result) {
   if (name == "commonest")
@@ -58,7 +43,11 @@ int runBench(BenchFlags &flags) {
   if (own && !flags.data.empty())
     fail(ExitCode::Usage, "--data: ", plan->path(),
          " has a program that its model brought; inputs are drawn");
-  Dataset data = own ? Dataset{} : dataFor(flags, plan);
+  Dataset data =
+      own ? Dataset{}
+          : stepData(flags.device, plan, flags.data, flags.lengths,
+                     std::size_t{flags.options.steps} + flags.options.warmup,
+                     static_cast<std::uint64_t>(flags.seed));
   Ranks ranks = flags.device.ranks(*plan);
   flags.device.agree(ranks, fingerprintsOf({data}));
   auto seed = static_cast<std::uint64_t>(flags.seed);

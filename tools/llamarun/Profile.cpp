@@ -4,8 +4,8 @@
 #include "runtime/trace/JobTrace.h"
 #include "runtime/trace/ProfileTable.h"
 #include "runtime/train/Profiler.h"
-#include "runtime/train/TaskData.h"
 #include "tools/llamarun/Command.h"
+#include "tools/llamarun/StepData.h"
 
 #include <algorithm>
 #include <optional>
@@ -22,22 +22,6 @@ struct ProfileFlags {
   double bandwidth = 0, flops = 0; ///< TB/s, TFLOP/s
   std::int64_t seed = 42;
 };
-
-Dataset dataFor(const ProfileFlags &flags,
-                const std::shared_ptr<const Plan> &plan) {
-  if (!flags.data.empty()) {
-    TaskData task(plan, flags.device.tokenizerDirectory(), flags.data,
-                  flags.device.threadCount());
-    return task.load(Split::Train);
-  }
-  auto steps =
-      std::size_t{flags.options.steps} * (flags.options.compare ? 2 : 1) +
-      flags.options.warmup;
-  return makeSyntheticData(*plan, LengthModel::parse(flags.lengths),
-                           steps * defaultDealing(*plan).perRound() *
-                               plan->task().accumulation(),
-                           static_cast<std::uint64_t>(flags.seed));
-}
 
 Ceilings ceilingsFor(const ProfileFlags &flags, Device &device) {
   Ceilings ceilings;
@@ -83,7 +67,12 @@ int runProfile(ProfileFlags &flags) {
   if (own && !flags.data.empty())
     fail(ExitCode::Usage, "--data: ", plan->path(),
          " has a program that its model brought; inputs are drawn");
-  Dataset data = own ? Dataset{} : dataFor(flags, plan);
+  Dataset data = own ? Dataset{}
+                     : stepData(flags.device, plan, flags.data, flags.lengths,
+                                std::size_t{flags.options.steps} *
+                                        (flags.options.compare ? 2 : 1) +
+                                    flags.options.warmup,
+                                static_cast<std::uint64_t>(flags.seed));
   flags.device.agree(ranks, fingerprintsOf({data}));
   auto seed = static_cast<std::uint64_t>(flags.seed);
   auto session = flags.device.open(plan, seed);
